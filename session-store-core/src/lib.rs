@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+mod entropy;
+mod error;
+mod forward;
+mod id;
+mod key;
+mod namespace;
+mod page;
+mod record;
+mod report;
+mod store;
+mod time;
+mod user;
+mod version;
+mod write;
+
+#[cfg(feature = "codec")]
+pub mod codec;
+
+pub use async_trait::async_trait;
+pub use bytes::Bytes;
+
+pub use crate::error::{BoxError, Error, ErrorKind, Result};
+pub use crate::id::SessionId;
+pub use crate::key::SessionKey;
+pub use crate::namespace::Namespace;
+pub use crate::page::{Page, Pruned};
+pub use crate::record::{Entry, Meta, Record};
+pub use crate::report::corrupt_record_skipped;
+pub use crate::store::SessionStore;
+pub use crate::time::{MAX_TIMEOUT, MIN_TIMEOUT, Timestamp, timeout_millis};
+pub use crate::user::UserId;
+pub use crate::version::Version;
+pub use crate::write::{DEFAULT_DATA_LIMIT, Owner, SetMode, Write};

@@ -1,0 +1,240 @@
+//! The trait and its contract.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{Entry, Page, Pruned, Record, Result, SessionKey, SetMode, UserId, Version, Write};
+
+/// A store of web sessions.
+///
+/// Every store keeps the contract on this page, clause by clause, and proves it with the
+/// `conformance-tests` crate. The case that proves a clause carries its id.
+///
+/// A session is **live** when it was set, was not destroyed, and is before both its `expires_at` and
+/// its `deadline` by the store's clock. The methods below state the clauses of each operation; these
+/// hold **everywhere**:
+///
+/// - **N1** Namespaces never mix, also when one's name begins with another's or contains glob or quote
+///   characters. A name is 1 to 40 bytes without NUL, else `Config`; so is one that the database would
+///   refuse or cut.
+/// - **X1** Only the store's clock decides what is live. An application node whose clock is an hour off
+///   changes nothing.
+/// - **K1** Operations on one key are linearizable. A write that overlaps an expiry may fall on either
+///   side of it.
+/// - **K2** A caller that drops a future mid-way leaves the store valid: done or not done, index
+///   included.
+/// - **K3** Nothing repeats a command of unknown outcome unless the answer stays true. `set` and
+///   `rotate` recognize their own version; `destroy` is not repeated.
+/// - **I1** Input outside its bounds is `InvalidInput`, before anything is sent and with nothing
+///   changed: a timeout that is not within 1 ms and 10 years, a page of 0 or over 1,000 entries, a
+///   prune of 0.
+/// - **E1** Errors have a [`kind`](crate::Error::kind), [`is_transient`](crate::Error::is_transient),
+///   [`outcome_unknown`](crate::Error::outcome_unknown) (a write that may have happened), and a source:
+///   the driver's class and code, printed once. A refusal is neither transient nor of unknown outcome,
+///   and names its record by [`Error::key`](crate::Error::key). What a store cannot do is
+///   `Unsupported`.
+/// - **E2** No session ID, key, user, payload or password appears in `Debug`, `Display`, errors or
+///   traces. Drivers' own texts carry keys, so they are not passed on. Where an error is about one
+///   record, [`Error::key`](crate::Error::key) gives its key to code, never to text.
+/// - **E3** Every operation on keys ends within the operation timeout, waiting for pool and batch
+///   included; past it, `Timeout`. The sweeping ones (`list_by_user`, `destroy_by_user`, `prune`,
+///   `count`, `clear`) apply it to each bounded command and have a sweep timeout for the whole. After
+///   the database is back, the store works again without help.
+/// - **Z1** Data over the configured limit (1 MiB unless set) is `TooLarge`, before anything is sent.
+///   Bytes in the database that are not ours are `Corrupt`, never a panic.
+/// - **Z2** `destroy`, `destroy_by_user`, `prune` and `clear` work on corrupt records; a list skips
+///   them and says so to tracing and metrics.
+/// - **F1** All this speaks of what the database kept. Each store's page states, for crash, restart and
+///   failover, which acknowledged writes may be lost, how long a deposed primary may answer, and which
+///   settings close the gap.
+/// - **M1** Records carry a layout version. A release reads its predecessor's and can still write it:
+///   nodes are upgraded one at a time.
+///
+/// # For implementers
+///
+/// One statement or script decides and changes; only a refusal may cost a second read, to name its
+/// kind. Every method is required: a default that is weaker than the contract would compile and ship.
+/// A wrapper forwards every method, and `#[deny(clippy::missing_trait_methods)]` on it keeps it so.
+///
+/// # Example: what a late save meets after a logout
+///
+/// ```
+/// use std::time::Duration;
+/// use session_store_core::{ErrorKind, Result, SessionKey, SessionStore, SetMode, Write};
+///
+/// async fn late_save(store: &dyn SessionStore, key: &SessionKey) -> Result<()> {
+///     const HOUR: Duration = Duration::from_secs(3600);
+///     let write = Write::new("cart: 1", HOUR, 24 * HOUR)?;
+///     store.set(key, &write, SetMode::Create).await?;
+///     store.destroy(key).await?;
+///
+///     let late = store.set(key, &write, SetMode::Replace).await;
+///     assert_eq!(late.unwrap_err().kind(), ErrorKind::NotFound);
+///     assert!(store.get(key).await?.is_none());
+///     Ok(())
+/// }
+/// ```
+#[async_trait]
+pub trait SessionStore: Debug + Send + Sync + 'static {
+    /// Reads a session.
+    ///
+    /// - **G1** `Some` exactly when the session is live. (A clock stepped back may leave what was
+    ///   removed absent.)
+    /// - **G2** Absent, expired and destroyed are the same answer, `Ok(None)`. A database failure is
+    ///   never `Ok(None)`.
+    /// - **G3** Reads change nothing: no write, no extension.
+    /// - **G4** What one handle was acknowledged, every other handle of the namespace reads at once.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` when the record cannot be read (Z1); the database's failures.
+    async fn get(&self, key: &SessionKey) -> Result<Option<Record>>;
+
+    /// Writes a session under a precondition, and returns its new version.
+    ///
+    /// - **S1** `Create` on a live key: `AlreadyExists`, nothing changed. An expired leftover does not
+    ///   count as live.
+    /// - **S2** `Replace` and `Update` on a key that is not live: `NotFound`. They never create: a late
+    ///   save cannot bring back a session that was logged out.
+    /// - **S3** `Update(v)` when the record has changed since `v`: `Conflict`, nothing changed.
+    /// - **S4** Every successful `set` or `rotate` gives a version never used before, so a version
+    ///   matches one state of one record only, also after destroy and create. Touch keeps it.
+    /// - **S5** Owner, data and timeouts change together; a reader sees all of the old or all of the
+    ///   new.
+    /// - **S6** A new record (`Create`, or `Upsert` on a key that is not live) has `created_at` = now;
+    ///   any other write keeps it. `last_seen_at` = now, `deadline` = `created_at` + absolute,
+    ///   `expires_at` = the earlier of now + idle and `deadline`. So saving never buys time past the
+    ///   absolute timeout, and a changed policy reaches a session at its next save. A write that is
+    ///   dead at once is `Ok`.
+    /// - **S7** When the owner changes, `list_by_user` shows the session under the new user only, from
+    ///   the acknowledgement on.
+    /// - **S8** `Upsert` creates or overwrites, last writer wins. It exists for middleware that knows
+    ///   no better; [`SetMode::Upsert`] says what it cannot protect from.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists`, `NotFound`, `Conflict` as above; `TooLarge` (Z1); the database's failures.
+    async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version>;
+
+    /// Keeps a session alive for `idle` from now, without reading or writing its data.
+    ///
+    /// - **T1** `last_seen_at` becomes the later of itself and now; `expires_at` the later of itself
+    ///   and min(now + idle, `deadline`). `true` if the session was live.
+    /// - **T2** Not live: `Ok(false)`. It never creates, and one begun after the expiry never revives,
+    ///   not even when it waited for a lock.
+    /// - **T3** Owner, data and version stay as they are, so a touch never makes an `Update` fail.
+    /// - **T4** No touch moves a time backwards, whatever order concurrent touches finish in.
+    /// - **T5** It sends no data.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` when `idle` is not within 1 ms and 10 years (I1); the database's failures.
+    async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<bool>;
+
+    /// Ends a session.
+    ///
+    /// - **D1** After `Ok`, no handle can read, replace, touch, rotate or list it. `true` if a live
+    ///   session was there.
+    /// - **D2** Repeating it is `Ok(false)`.
+    /// - **D3** A `Replace`, `Update`, `touch` or `rotate` in flight at the same time does not bring it
+    ///   back.
+    ///
+    /// # Errors
+    ///
+    /// The database's failures.
+    async fn destroy(&self, key: &SessionKey) -> Result<bool>;
+
+    /// Gives a session a new key and writes it, against session fixation: the same session under a new
+    /// ID.
+    ///
+    /// - **R1** After `Ok`, `from` is dead and `to` holds `write` with `from`'s `created_at`: the
+    ///   absolute clock runs on.
+    /// - **R2** Judged in this order, nothing changed in each: `from == to`: `InvalidInput`; `from` not
+    ///   live: `NotFound`; its version is not the expected one: `Conflict`; `to` live: `AlreadyExists`.
+    /// - **R3** Of several concurrent rotations of one key, exactly one succeeds.
+    /// - **R4** At no moment are both keys unreadable. Where the two keys cannot change in one step
+    ///   (Redis Cluster), a crash or an unknown outcome may leave an unacknowledged `to`; it is listed
+    ///   and ends like any session. This also limits R2, D3 and K1, for `to` only.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput`, `NotFound`, `Conflict`, `AlreadyExists` as above; `TooLarge` (Z1); the
+    /// database's failures.
+    async fn rotate(
+        &self,
+        from: &SessionKey,
+        to: &SessionKey,
+        write: &Write,
+        expected: Option<Version>,
+    ) -> Result<Version>;
+
+    /// Lists a user's sessions, by ascending key bytes.
+    ///
+    /// - **L1** Exactly the user's live sessions: every acknowledged one is there, no expired or
+    ///   destroyed one is.
+    /// - **L2** Users never mix, whatever their names contain: separators, globs, braces, other
+    ///   scripts. Names compare by bytes, never normalized; every entry's user is verified against its
+    ///   record.
+    /// - **L3** Paging: a session live throughout appears exactly once over the pages. A page shorter
+    ///   than its limit is the last.
+    /// - **L4** Repairing a stale index entry never removes one whose session is live.
+    ///
+    /// # Errors
+    ///
+    /// The database's failures.
+    async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>>;
+
+    /// Ends all sessions of a user but `except`, and returns how many live ones it ended.
+    ///
+    /// - **B1** Destroys every session of the user acknowledged before the call, also under the key
+    ///   that a rotation gives it meanwhile, but `except`; returns how many. After an error, calling
+    ///   again finishes the job.
+    ///
+    /// # Errors
+    ///
+    /// The database's failures.
+    async fn destroy_by_user(&self, user: &UserId, except: Option<&SessionKey>) -> Result<u64>;
+
+    /// Removes what is dead, a bounded piece at a time.
+    ///
+    /// - **P1** `prune(limit)` removes at most `limit` dead records, or index leftovers where the
+    ///   database expires records by itself; never a live one, even one touched meanwhile. It says how
+    ///   many, and whether more may remain.
+    /// - **P2** Any number of nodes may prune at once.
+    /// - **P3** Once all sessions have been dead for the store's `prune_lag` (declared in its harness
+    ///   and on its page), and prune has answered `more: false`, the database holds nothing of them.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` when the limit is 0 (I1); the database's failures.
+    async fn prune(&self, limit: u32) -> Result<Pruned>;
+
+    /// Counts the live sessions.
+    ///
+    /// - **C1** `count` is the number of live sessions, exact while nothing changes. `clear` destroys
+    ///   all acknowledged before the call and returns how many; after an error, calling again finishes.
+    ///
+    /// # Errors
+    ///
+    /// The database's failures.
+    async fn count(&self) -> Result<u64>;
+
+    /// Ends every session of the namespace, and returns how many live ones it ended (C1).
+    ///
+    /// # Errors
+    ///
+    /// The database's failures.
+    async fn clear(&self) -> Result<u64>;
+
+    /// Asks the database for a sign of life.
+    ///
+    /// - **H1** `ping` is `Ok` after a real answer of a database that can serve this store now, and
+    ///   changes nothing; else it is the error that any other operation would meet.
+    ///
+    /// # Errors
+    ///
+    /// The database's failures.
+    async fn ping(&self) -> Result<()>;
+}

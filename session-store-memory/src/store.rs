@@ -1,0 +1,355 @@
+//! The store.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use session_store_core::{
+    Entry, Error, Meta, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
+    corrupt_record_skipped, timeout_millis,
+};
+
+use crate::index::Index;
+use crate::shard::{Shard, Shards, Slot};
+use crate::sweeper::Sweeper;
+use crate::{Builder, Clock};
+
+/// A store in the memory of this process. Its namespace is the instance: clones are handles on the same
+/// sessions, which are gone with the last of them.
+///
+/// See the [crate's page](crate) for what it promises.
+#[derive(Clone)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+    /// Held by every handle, and by nothing else: the sweeping ends with the last handle.
+    _sweeper: Option<Arc<Sweeper>>,
+}
+
+struct Shared {
+    shards: Shards,
+    index: Index,
+    clock: Arc<dyn Clock>,
+    data_limit: usize,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("data_limit", &self.shared.data_limit).finish_non_exhaustive()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store with the defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        let Builder { clock, data_limit, .. } = Builder::default();
+        Self { shared: Arc::new(Shared::new(clock, data_limit)), _sweeper: None }
+    }
+
+    /// A store with settings of its own.
+    ///
+    /// # Example: sweeping in the background
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use session_store_memory::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> session_store_memory::core::Result<()> {
+    /// let store = MemoryStore::builder()
+    ///     .prune_every(Duration::from_secs(60))
+    ///     .data_limit(64 * 1024)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn from_builder(builder: Builder) -> Result<Self> {
+        let shared = Arc::new(Shared::new(builder.clock, builder.data_limit));
+        let sweeper = match builder.prune_every {
+            Some(interval) => Some(Arc::new(Sweeper::start(Handle(Arc::downgrade(&shared)), interval)?)),
+            None => None,
+        };
+        Ok(Self { shared, _sweeper: sweeper })
+    }
+
+    /// How many sessions are held, dead ones that were not pruned yet included.
+    #[must_use]
+    pub fn stored(&self) -> usize {
+        self.shared.shards.one_by_one().map(|shard| shard.len()).sum()
+    }
+
+    /// Puts a record under a key as it is, without a word of the contract, for tests of what reads it:
+    /// of any age, and also with times that contradict each other, which reads as `Corrupt`.
+    pub fn plant(&self, key: SessionKey, meta: Meta, data: Bytes) {
+        self.shared.put(&mut self.shared.shards.lock(&key), key, meta, data);
+    }
+}
+
+/// What the sweeper holds of the store: nothing that would keep it alive.
+pub(crate) struct Handle(Weak<Shared>);
+
+impl Handle {
+    /// Prunes all there is to prune; `false` when the store is gone.
+    pub(crate) async fn prune(&self) -> bool {
+        let Some(shared) = self.0.upgrade() else { return false };
+        shared.prune(u32::MAX).await;
+        true
+    }
+}
+
+impl Shared {
+    fn new(clock: Arc<dyn Clock>, data_limit: usize) -> Self {
+        Self { shards: Shards::new(), index: Index::new(), clock, data_limit }
+    }
+
+    /// Puts a slot in the place of whatever was there, and the index right.
+    fn put(&self, shard: &mut Shard, key: SessionKey, mut meta: Meta, data: Bytes) {
+        let before = shard.slot(&key).and_then(|slot| slot.meta.user.clone());
+        if before == meta.user {
+            meta.user = before;
+        } else {
+            if let Some(user) = before {
+                self.index.remove(&user, &key);
+            }
+            meta.user = meta.user.map(|user| self.index.add(&user, key));
+        }
+        shard.insert(Slot { key, meta, data });
+    }
+
+    fn remove(&self, shard: &mut Shard, key: &SessionKey) -> Option<Slot> {
+        let slot = shard.remove(key)?;
+        if let Some(user) = &slot.meta.user {
+            self.index.remove(user, key);
+        }
+        Some(slot)
+    }
+
+    async fn prune(&self, limit: u32) -> Pruned {
+        let limit = limit as usize;
+        let mut removed = 0;
+        for number in 0..Shards::COUNT {
+            removed += self.prune_shard(number, limit - removed);
+            if removed == limit {
+                break;
+            }
+            // A million sessions take milliseconds; other tasks go in between.
+            tokio::task::yield_now().await;
+        }
+        Pruned { removed: removed as u64, more: removed == limit }
+    }
+
+    fn prune_shard(&self, number: usize, limit: usize) -> usize {
+        let mut shard = self.shards.lock_at(number);
+        let now = self.clock.now();
+        let dead: Vec<_> =
+            shard.iter().filter(|slot| !slot.meta.is_live(now)).map(|slot| slot.key).take(limit).collect();
+        for key in &dead {
+            self.remove(&mut shard, key);
+        }
+        shard.shrink();
+        dead.len()
+    }
+
+    /// The live sessions among `keys`, or `None` when one of them has left the user since the keys were
+    /// read: it may have got a new key, which they lack.
+    fn entries(&self, user: &UserId, keys: &[SessionKey]) -> Option<Vec<Entry>> {
+        let mut entries = Vec::with_capacity(keys.len());
+        for &key in keys {
+            let shard = self.shards.lock(&key);
+            let now = self.clock.now();
+            let slot = shard.slot(&key).filter(|slot| slot.meta.user.as_ref() == Some(user))?;
+            if slot.meta.check(&key).is_err() {
+                corrupt_record_skipped("memory");
+            } else if slot.meta.is_live(now) {
+                entries.push(Entry { key, meta: slot.meta.clone() });
+            }
+        }
+        Some(entries)
+    }
+
+    /// One page, or `None` when it must be begun anew.
+    fn page(&self, user: &UserId, page: &Page) -> Option<Vec<Entry>> {
+        let limit = page.limit() as usize;
+        let mut entries = Vec::new();
+        let mut after = page.after().copied();
+        loop {
+            let keys = self.index.page(user, after.as_ref(), limit - entries.len());
+            entries.extend(self.entries(user, &keys)?);
+            after = keys.last().copied();
+            // Expired sessions leave a page short that is not the last.
+            if keys.is_empty() || entries.len() == limit {
+                return Some(entries);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
+        let shard = self.shared.shards.lock(key);
+        let read_at = self.shared.clock.now();
+        let slot = shard.live(key, read_at)?;
+        Ok(slot.map(|slot| Record { meta: slot.meta.clone(), data: slot.data.clone(), read_at }))
+    }
+
+    async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
+        write.check_size(self.shared.data_limit)?;
+        let version = Version::generate()?;
+        // A copy: what the caller holds may be a small piece of a large buffer.
+        let data = Bytes::copy_from_slice(write.data());
+        let mut shard = self.shared.shards.lock(key);
+        let now = self.shared.clock.now();
+        let before = shard.live(key, now)?.map(|slot| &slot.meta);
+        match (mode, before) {
+            (SetMode::Create, Some(_)) => return Err(Error::already_exists(key)),
+            (SetMode::Replace | SetMode::Update(_), None) => return Err(Error::not_found(key)),
+            (SetMode::Update(expected), Some(meta)) if meta.version != expected => return Err(Error::conflict(key)),
+            _ => {}
+        }
+        let meta = Meta::written(write, before, now, version);
+        self.shared.put(&mut shard, *key, meta, data);
+        Ok(version)
+    }
+
+    async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<bool> {
+        timeout_millis(idle)?;
+        let mut shard = self.shared.shards.lock(key);
+        let now = self.shared.clock.now();
+        let Some(slot) = shard.live_mut(key, now)? else { return Ok(false) };
+        slot.meta.touch(idle, now);
+        Ok(true)
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<bool> {
+        let mut shard = self.shared.shards.lock(key);
+        let now = self.shared.clock.now();
+        Ok(self.shared.remove(&mut shard, key).is_some_and(|slot| slot.meta.is_live(now)))
+    }
+
+    async fn rotate(
+        &self,
+        from: &SessionKey,
+        to: &SessionKey,
+        write: &Write,
+        expected: Option<Version>,
+    ) -> Result<Version> {
+        if from == to {
+            return Err(Error::same_key(from));
+        }
+        write.check_size(self.shared.data_limit)?;
+        let version = Version::generate()?;
+        let data = Bytes::copy_from_slice(write.data());
+        let mut shards = self.shared.shards.lock_both(from, to);
+        let now = self.shared.clock.now();
+        let before = shards.of(from).live(from, now)?.ok_or_else(|| Error::not_found(from))?.meta.clone();
+        if expected.is_some_and(|expected| expected != before.version) {
+            return Err(Error::conflict(from));
+        }
+        if shards.of(to).live(to, now)?.is_some() {
+            return Err(Error::already_exists(to));
+        }
+        let meta = Meta::written(write, Some(&before), now, version);
+        self.shared.put(shards.of(to), *to, meta, data);
+        self.shared.remove(shards.of(from), from);
+        Ok(version)
+    }
+
+    async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
+        loop {
+            // A page is begun anew only after another operation has gone on, so someone always does.
+            if let Some(entries) = self.shared.page(user, page) {
+                return Ok(entries);
+            }
+        }
+    }
+
+    async fn destroy_by_user(&self, user: &UserId, except: Option<&SessionKey>) -> Result<u64> {
+        let mut ended = 0;
+        loop {
+            let mut moved = false;
+            for key in self.shared.index.page(user, None, usize::MAX) {
+                if except == Some(&key) {
+                    continue;
+                }
+                let mut shard = self.shared.shards.lock(&key);
+                let now = self.shared.clock.now();
+                if shard.slot(&key).is_none_or(|slot| slot.meta.user.as_ref() != Some(user)) {
+                    moved = true;
+                } else if let Some(slot) = self.shared.remove(&mut shard, &key) {
+                    ended += u64::from(slot.meta.is_live(now));
+                }
+            }
+            // One that left meanwhile may have got a new key, so the index is read again.
+            if !moved {
+                return Ok(ended);
+            }
+        }
+    }
+
+    async fn prune(&self, limit: u32) -> Result<Pruned> {
+        if limit == 0 {
+            return Err(Error::invalid_input("a prune removes at least one record; give a limit of 1 or more"));
+        }
+        Ok(self.shared.prune(limit).await)
+    }
+
+    async fn count(&self) -> Result<u64> {
+        let now = self.shared.clock.now();
+        let live = |shard: &Shard| shard.iter().filter(|slot| slot.meta.is_live(now)).count() as u64;
+        Ok(self.shared.shards.one_by_one().map(|shard| live(&shard)).sum())
+    }
+
+    async fn clear(&self) -> Result<u64> {
+        // All at once: a rotation must not carry a session from a shard ahead to one behind.
+        let mut shards = self.shared.shards.lock_all();
+        let now = self.shared.clock.now();
+        let ended = shards.iter().flat_map(|shard| shard.iter()).filter(|slot| slot.meta.is_live(now)).count();
+        for shard in &mut shards {
+            shard.clear();
+        }
+        self.shared.index.clear();
+        Ok(ended as u64)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ManualClock;
+    use session_store_core::{Owner, Timestamp};
+
+    /// P3, for the index too, which no handle can look into.
+    #[tokio::test]
+    async fn nothing_is_left_after_the_last_prune() {
+        const MINUTE: Duration = Duration::from_mins(1);
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+        let store = MemoryStore::builder().clock(clock.clone()).build().unwrap();
+        for n in 0..100 {
+            let user = UserId::new(format!("user {}", n % 7)).unwrap();
+            let write = Write::new("data", MINUTE, MINUTE).unwrap().with_owner(Owner::User(user));
+            store.set(&SessionKey::from_bytes([n; 32]), &write, SetMode::Create).await.unwrap();
+        }
+        assert_eq!((store.stored(), store.shared.index.len()), (100, 100));
+        clock.advance(MINUTE);
+        assert_eq!(store.prune(60).await.unwrap(), Pruned { removed: 60, more: true });
+        assert_eq!(store.prune(60).await.unwrap(), Pruned { removed: 40, more: false });
+        assert_eq!((store.stored(), store.shared.index.len()), (0, 0));
+    }
+}
