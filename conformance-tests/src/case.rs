@@ -1,0 +1,205 @@
+//! One case of the suite, and what it is given.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use session_store_core::{Error, ErrorKind, Owner, Result, SessionId, SessionKey, SessionStore, UserId, Write};
+use tokio::time::timeout;
+
+use crate::{Capability, Harness};
+
+/// One behaviour that a clause demands.
+#[derive(Clone, Copy)]
+pub struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) needs: &'static [Capability],
+    pub(crate) run: fn(Arc<Context>) -> BoxFuture<'static, Outcome>,
+}
+
+/// Why a store failed a case.
+#[derive(Debug)]
+pub struct Failure(String);
+
+pub(crate) type Outcome<T = ()> = std::result::Result<T, Failure>;
+
+/// A case that takes longer hangs. The slowest ones wait a few seconds for sessions to expire.
+const CASE_TIMEOUT: Duration = Duration::from_mins(2);
+
+impl Case {
+    /// The clause and the behaviour: `"G1/a_live_session_is_read_back"`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The clause that it proves: `"G1"`.
+    #[must_use]
+    pub fn clause(&self) -> &'static str {
+        self.name.split_once('/').map_or(self.name, |(clause, _)| clause)
+    }
+
+    /// What it needs of store and harness.
+    #[must_use]
+    pub fn needs(&self) -> &'static [Capability] {
+        self.needs
+    }
+
+    /// Runs it in a namespace of its own, which is removed afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that the store did wrong. A panic in the store and a hanging operation are
+    /// failures too.
+    pub async fn run(&self, harness: Arc<dyn Harness>) -> Outcome {
+        let context = Arc::new(Context::new(harness)?);
+        let task = tokio::spawn(timeout(CASE_TIMEOUT, (self.run)(Arc::clone(&context))));
+        let outcome = match task.await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(fail(format!("no end after {CASE_TIMEOUT:?}"))),
+            Err(error) => Err(fail(format!("the store panicked: {error}"))),
+        };
+        let removed = context.remove_namespaces().await;
+        outcome.and(removed)
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Case({})", self.name)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(format!("an operation that must succeed failed: {}: {error}", error.kind()))
+    }
+}
+
+pub(crate) fn fail(message: impl Into<String>) -> Failure {
+    Failure(message.into())
+}
+
+/// What a case has: a namespace, and the words that most cases use.
+pub(crate) struct Context {
+    harness: Arc<dyn Harness>,
+    namespace: String,
+    opened: Mutex<Vec<String>>,
+}
+
+impl Context {
+    fn new(harness: Arc<dyn Harness>) -> Result<Self> {
+        Ok(Self { harness, namespace: random_name("ct_")?, opened: Mutex::default() })
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub(crate) fn harness(&self) -> &dyn Harness {
+        &*self.harness
+    }
+
+    /// A new handle on the case's namespace.
+    pub(crate) async fn store(&self) -> Result<Arc<dyn SessionStore>> {
+        self.open(&self.namespace).await
+    }
+
+    /// A new handle on another namespace, whose name must hold a random part.
+    pub(crate) async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
+        let store = self.harness.open(namespace).await?;
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if !opened.iter().any(|known| known == namespace) {
+            opened.push(namespace.to_owned());
+        }
+        Ok(store)
+    }
+
+    async fn remove_namespaces(&self) -> Outcome {
+        let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        for namespace in opened {
+            self.harness.remove(&namespace).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets time pass on the store's clock.
+    pub(crate) async fn pass(&self, duration: Duration) {
+        self.harness.pass(&self.namespace, duration).await;
+        // Where time is moved by hand, whatever waits for it still needs a turn.
+        tokio::task::yield_now().await;
+    }
+
+    /// Lets time pass until `condition` holds, for ten seconds at the most.
+    pub(crate) async fn until<F>(&self, what: &str, mut condition: impl FnMut() -> F) -> Outcome
+    where
+        F: Future<Output = Outcome<bool>>,
+    {
+        const STEP: Duration = Duration::from_millis(20);
+        for _ in 0..500 {
+            if condition().await? {
+                return Ok(());
+            }
+            self.pass(STEP).await;
+        }
+        Err(fail(format!("not within ten seconds: {what}")))
+    }
+}
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
+
+/// A timeout that a case waits for.
+pub(crate) const SHORT: Duration = Duration::from_millis(300);
+
+/// A key that no session has.
+pub(crate) fn key() -> Result<SessionKey> {
+    Ok(SessionKey::from(&SessionId::generate()?))
+}
+
+pub(crate) fn keys(count: usize) -> Result<Vec<SessionKey>> {
+    (0..count).map(|_| key()).collect()
+}
+
+/// A name in a namespace of names that no other run uses: 20 bytes and the prefix.
+pub(crate) fn random_name(prefix: &str) -> Result<String> {
+    let key = key()?.to_text();
+    // Of "k1_" and 64 digits, 20 digits: 80 random bits.
+    Ok(key.chars().skip(3).take(20).fold(prefix.to_owned(), |mut name, digit| {
+        name.push(digit);
+        name
+    }))
+}
+
+pub(crate) fn user(name: &str) -> Result<UserId> {
+    UserId::new(name)
+}
+
+/// A write of `data` that outlives every case.
+pub(crate) fn write(data: &str) -> Result<Write> {
+    Write::new(data.to_owned(), HOUR, DAY)
+}
+
+/// The same, for a user.
+pub(crate) fn owned(data: &str, user: &UserId) -> Result<Write> {
+    Ok(write(data)?.with_owner(Owner::User(user.clone())))
+}
+
+/// The same, with timeouts of its own.
+pub(crate) fn timed(user: &UserId, idle: Duration, absolute: Duration) -> Result<Write> {
+    Ok(Write::new("timed", idle, absolute)?.with_owner(Owner::User(user.clone())))
+}
+
+pub(crate) fn kind_of<T>(result: &Result<T>) -> Option<ErrorKind> {
+    result.as_ref().err().map(Error::kind)
+}

@@ -1,0 +1,192 @@
+//! K2: a caller that goes away mid-way leaves the store valid.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use session_store_core::{Result, SessionKey, SessionStore, SetMode, UserId};
+
+use crate::case::{Context, HOUR, Outcome, key, keys, owned, user};
+use crate::check::{ensure, entries, lists, live, same};
+use crate::gate::{Held, MAX_STEPS, hold};
+
+cases! {
+    "K2":
+        a_dropped_create_is_done_or_not needs UserIndex,
+        a_dropped_change_of_owner_is_done_or_not needs UserIndex,
+        a_dropped_destroy_is_done_or_not needs UserIndex,
+        a_dropped_rotate_is_done_or_not needs UserIndex,
+        a_dropped_destroy_by_user_can_be_repeated needs UserIndex,
+        a_dropped_clear_can_be_repeated needs UserIndex,
+        a_dropped_read_or_touch_changes_nothing_else needs UserIndex;
+}
+
+/// What one case drops: an operation on a session of `alice` under the first key; the second is free.
+type Operation = for<'a> fn(&'a dyn SessionStore, &'a Session) -> BoxFuture<'a, Result<()>>;
+
+struct Session {
+    key: SessionKey,
+    free: SessionKey,
+    alice: UserId,
+    bob: UserId,
+}
+
+impl Session {
+    fn new() -> Result<Self> {
+        Ok(Self { key: key()?, free: key()?, alice: user("alice")?, bob: user("bob")? })
+    }
+
+    /// Whether both lists and both keys tell the same, which they must once nothing is in flight.
+    async fn is_settled(&self, store: &dyn SessionStore) -> Outcome<bool> {
+        let mut by_user: BTreeMap<&UserId, Vec<SessionKey>> = BTreeMap::new();
+        let mut keys = [self.key, self.free];
+        keys.sort();
+        let mut records = Vec::new();
+        for key in keys {
+            records.push((key, store.get(&key).await?.and_then(|record| record.meta.user)));
+        }
+        for (key, owner) in &records {
+            if let Some(owner) = owner {
+                by_user.entry(owner).or_default().push(*key);
+            }
+        }
+        for user in [&self.alice, &self.bob] {
+            let listed: Vec<_> = entries(store, user, 100).await?.iter().map(|entry| entry.key).collect();
+            if listed != by_user.remove(user).unwrap_or_default() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Drops an operation at each of its steps in turn; `begin` sets the stage for each.
+async fn done_or_not(cx: &Context, begin: Operation, operation: Operation, end: Operation) -> Outcome {
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    for steps in 1..MAX_STEPS {
+        let session = Session::new()?;
+        begin(&*one, &session).await?;
+        let held = hold(operation(&*one, &session), steps).await;
+        let was_held = matches!(held, Held::Between(_));
+        drop(held);
+        cx.until("keys and lists agree after a dropped future", async || session.is_settled(&*two).await).await?;
+        end(&*one, &session).await?;
+        two.clear().await?;
+        if !was_held {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn create<'a>(store: &'a dyn SessionStore, session: &'a Session) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move { store.set(&session.key, &owned("data", &session.alice)?, SetMode::Create).await.map(drop) })
+}
+
+fn nothing<'a>(_: &'a dyn SessionStore, _: &'a Session) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async { Ok(()) })
+}
+
+/// Whatever became of it, the session can be ended like any other.
+fn destroy<'a>(store: &'a dyn SessionStore, session: &'a Session) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move { store.destroy(&session.key).await.map(drop) })
+}
+
+fn touch<'a>(store: &'a dyn SessionStore, session: &'a Session) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move { store.touch(&session.key, 2 * HOUR).await.map(drop) })
+}
+
+fn rotate<'a>(store: &'a dyn SessionStore, session: &'a Session) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move {
+        let write = owned("rotated", &session.alice)?;
+        store.rotate(&session.key, &session.free, &write, None).await.map(drop)
+    })
+}
+
+async fn a_dropped_create_is_done_or_not(cx: Arc<Context>) -> Outcome {
+    done_or_not(&cx, nothing, create, destroy).await
+}
+
+async fn a_dropped_change_of_owner_is_done_or_not(cx: Arc<Context>) -> Outcome {
+    done_or_not(&cx, create, give, touch).await
+}
+
+fn give<'a>(store: &'a dyn SessionStore, session: &'a Session) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move { store.set(&session.key, &owned("data", &session.bob)?, SetMode::Replace).await.map(drop) })
+}
+
+async fn a_dropped_destroy_is_done_or_not(cx: Arc<Context>) -> Outcome {
+    done_or_not(&cx, create, destroy, destroy).await
+}
+
+/// The session is never lost: one of the keys is live.
+async fn a_dropped_rotate_is_done_or_not(cx: Arc<Context>) -> Outcome {
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    for steps in 1..MAX_STEPS {
+        let session = Session::new()?;
+        create(&*one, &session).await?;
+        let held = hold(rotate(&*one, &session), steps).await;
+        let was_held = matches!(held, Held::Between(_));
+        drop(held);
+        cx.until("keys and lists agree after a dropped future", async || session.is_settled(&*two).await).await?;
+        let live = [one.get(&session.key).await?.is_some(), one.get(&session.free).await?.is_some()];
+        ensure(live.contains(&true), || "the session is lost under both keys".to_owned())?;
+        two.clear().await?;
+        if !was_held {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn a_dropped_destroy_by_user_can_be_repeated(cx: Arc<Context>) -> Outcome {
+    can_be_repeated(&cx, |store, session| {
+        Box::pin(async move { store.destroy_by_user(&session.alice, None).await.map(drop) })
+    })
+    .await
+}
+
+async fn a_dropped_clear_can_be_repeated(cx: Arc<Context>) -> Outcome {
+    can_be_repeated(&cx, |store, _| Box::pin(async move { store.clear().await.map(drop) })).await
+}
+
+async fn can_be_repeated(cx: &Context, sweep: Operation) -> Outcome {
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    for steps in 1..MAX_STEPS {
+        let session = Session::new()?;
+        for key in keys(5)? {
+            one.set(&key, &owned("data", &session.alice)?, SetMode::Create).await?;
+        }
+        let held = hold(sweep(&*one, &session), steps).await;
+        let was_held = matches!(held, Held::Between(_));
+        drop(held);
+        sweep(&*two, &session).await?;
+        lists(&*two, &session.alice, &[], "after the repetition").await?;
+        same(&two.count().await?, &0, "the count after the repetition")?;
+        if !was_held {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn a_dropped_read_or_touch_changes_nothing_else(cx: Arc<Context>) -> Outcome {
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    for steps in 1..MAX_STEPS {
+        let session = Session::new()?;
+        create(&*one, &session).await?;
+        let before = live(&*two, &session.key, "before").await?;
+        let read = hold(one.get(&session.key), steps).await;
+        let touched = hold(touch(&*one, &session), steps).await;
+        let was_held = matches!(read, Held::Between(_)) || matches!(touched, Held::Between(_));
+        drop((read, touched));
+        let after = live(&*two, &session.key, "after a dropped read and touch").await?;
+        same(&(after.meta.version, &after.data), &(before.meta.version, &before.data), "version and data")?;
+        ensure(session.is_settled(&*two).await?, || "keys and lists do not agree".to_owned())?;
+        two.clear().await?;
+        if !was_held {
+            break;
+        }
+    }
+    Ok(())
+}

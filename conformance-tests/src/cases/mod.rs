@@ -1,0 +1,61 @@
+//! The one list of cases.
+
+use crate::Case;
+
+/// Names each case after its clause and its function.
+macro_rules! cases {
+    ($($clause:literal: $($name:ident $(needs $($need:ident)+)?),+;)+) => {
+        pub(super) const CASES: &[crate::Case] = &[$($(crate::Case {
+            name: concat!($clause, "/", stringify!($name)),
+            needs: &[$($(crate::Capability::$need),+)?],
+            run: |context| Box::pin($name(context)),
+        }),+),+];
+    };
+}
+
+mod destroy;
+mod dropped;
+mod errors;
+mod get;
+mod in_flight;
+mod input;
+mod list;
+mod namespaces;
+mod owner;
+mod prune;
+mod races;
+mod revoke;
+mod rotate;
+mod set;
+mod size;
+mod sweep;
+mod times;
+mod touch;
+mod upsert;
+
+/// Every case of the suite, in the contract's order within each topic.
+pub fn cases() -> impl Iterator<Item = &'static Case> {
+    [
+        get::CASES,
+        set::CASES,
+        times::CASES,
+        owner::CASES,
+        upsert::CASES,
+        touch::CASES,
+        destroy::CASES,
+        in_flight::CASES,
+        rotate::CASES,
+        list::CASES,
+        revoke::CASES,
+        prune::CASES,
+        sweep::CASES,
+        namespaces::CASES,
+        races::CASES,
+        dropped::CASES,
+        input::CASES,
+        errors::CASES,
+        size::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}

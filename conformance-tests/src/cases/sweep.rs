@@ -1,0 +1,90 @@
+//! C1 and H1: counting, clearing, and a sign of life.
+
+use std::sync::Arc;
+
+use session_store_core::SetMode;
+
+use crate::case::{Context, HOUR, Outcome, SHORT, key, keys, owned, timed, user, write};
+use crate::check::{gone, lists, live, same};
+
+cases! {
+    "C1":
+        count_follows_every_change,
+        count_leaves_the_expired_out,
+        clear_ends_all_sessions_and_says_how_many needs UserIndex,
+        clear_leaves_the_expired_uncounted,
+        a_cleared_store_is_as_new needs UserIndex;
+    "H1":
+        ping_answers_and_changes_nothing;
+}
+
+async fn count_follows_every_change(cx: Arc<Context>) -> Outcome {
+    let (store, alice, one, other, third) = (cx.store().await?, user("alice")?, key()?, key()?, key()?);
+    same(&store.count().await?, &0, "the count of an empty namespace")?;
+    store.set(&one, &write("data")?, SetMode::Create).await?;
+    store.set(&other, &owned("data", &alice)?, SetMode::Upsert).await?;
+    same(&store.count().await?, &2, "the count after two creations")?;
+    store.set(&one, &owned("data", &alice)?, SetMode::Replace).await?;
+    store.touch(&one, HOUR).await?;
+    same(&cx.store().await?.count().await?, &2, "the count after a replace, on another handle")?;
+    store.rotate(&one, &third, &write("data")?, None).await?;
+    same(&store.count().await?, &2, "the count after a rotation")?;
+    store.destroy(&third).await?;
+    same(&store.count().await?, &1, "the count after a destroy")
+}
+
+async fn count_leaves_the_expired_out(cx: Arc<Context>) -> Outcome {
+    let store = cx.store().await?;
+    store.set(&key()?, &write("data")?, SetMode::Create).await?;
+    for n in 0..5 {
+        // Some without a user, for the two may be kept in different places.
+        let timed = timed(&user("alice")?, SHORT, HOUR)?;
+        let write = if n % 2 == 0 { timed } else { timed.with_owner(session_store_core::Owner::Anonymous) };
+        store.set(&key()?, &write, SetMode::Create).await?;
+    }
+    cx.pass(2 * SHORT).await;
+    same(&store.count().await?, &1, "the count where five of six expired")
+}
+
+async fn clear_ends_all_sessions_and_says_how_many(cx: Arc<Context>) -> Outcome {
+    let (store, alice, keys) = (cx.store().await?, user("alice")?, keys(25)?);
+    for (n, key) in keys.iter().enumerate() {
+        let write = if n % 2 == 0 { owned("data", &alice)? } else { write("data")? };
+        store.set(key, &write, SetMode::Create).await?;
+    }
+    same(&store.clear().await?, &25, "the sessions that ended")?;
+    for key in &keys {
+        gone(&*cx.store().await?, key, "after clear").await?;
+    }
+    lists(&*store, &alice, &[], "after clear").await?;
+    same(&store.count().await?, &0, "the count after clear")?;
+    same(&store.clear().await?, &0, "the sessions that ended, again")
+}
+
+async fn clear_leaves_the_expired_uncounted(cx: Arc<Context>) -> Outcome {
+    let store = cx.store().await?;
+    store.set(&key()?, &timed(&user("alice")?, SHORT, HOUR)?, SetMode::Create).await?;
+    cx.pass(2 * SHORT).await;
+    store.set(&key()?, &write("data")?, SetMode::Create).await?;
+    same(&store.clear().await?, &1, "the live sessions that ended")
+}
+
+async fn a_cleared_store_is_as_new(cx: Arc<Context>) -> Outcome {
+    let (store, alice, key) = (cx.store().await?, user("alice")?, key()?);
+    store.set(&key, &owned("old", &alice)?, SetMode::Create).await?;
+    store.clear().await?;
+    store.set(&key, &owned("new", &alice)?, SetMode::Create).await?;
+    same(&live(&*store, &key, "created after clear").await?.data, &"new".into(), "the data")?;
+    lists(&*store, &alice, &[key], "the user's list after clear and create").await?;
+    same(&store.count().await?, &1, "the count after clear and create")
+}
+
+async fn ping_answers_and_changes_nothing(cx: Arc<Context>) -> Outcome {
+    let (store, key) = (cx.store().await?, key()?);
+    store.ping().await?;
+    same(&store.count().await?, &0, "the count after ping")?;
+    store.set(&key, &write("data")?, SetMode::Create).await?;
+    let before = live(&*store, &key, "before ping").await?;
+    store.ping().await?;
+    crate::check::unchanged(&*store, &key, &before, "after ping").await
+}

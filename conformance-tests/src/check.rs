@@ -1,0 +1,70 @@
+//! What cases assert.
+
+use std::fmt::Debug;
+
+use session_store_core::{Entry, ErrorKind, Page, Record, Result, SessionKey, SessionStore, UserId};
+
+use crate::case::{Outcome, fail};
+
+pub(crate) fn ensure(condition: bool, what: impl FnOnce() -> String) -> Outcome {
+    if condition { Ok(()) } else { Err(fail(what())) }
+}
+
+pub(crate) fn same<T: PartialEq + Debug>(actual: &T, expected: &T, what: &str) -> Outcome {
+    ensure(actual == expected, || format!("{what}: expected {expected:?}, found {actual:?}"))
+}
+
+/// The operation failed with this kind.
+pub(crate) fn refused<T>(result: Result<T>, kind: ErrorKind, what: &str) -> Outcome {
+    match result {
+        Ok(_) => Err(fail(format!("{what}: expected the refusal {kind}, and it succeeded"))),
+        Err(error) => same(&error.kind(), &kind, what),
+    }
+}
+
+/// The record of a session that must be live.
+pub(crate) async fn live(store: &dyn SessionStore, key: &SessionKey, what: &str) -> Outcome<Record> {
+    store.get(key).await?.ok_or_else(|| fail(format!("{what}: the session must be live, and get gives None")))
+}
+
+pub(crate) async fn gone(store: &dyn SessionStore, key: &SessionKey, what: &str) -> Outcome {
+    match store.get(key).await? {
+        None => Ok(()),
+        Some(_) => Err(fail(format!("{what}: the session must not be live, and get gives it"))),
+    }
+}
+
+/// Owner, times, version and data are what they were.
+pub(crate) async fn unchanged(store: &dyn SessionStore, key: &SessionKey, before: &Record, what: &str) -> Outcome {
+    let after = live(store, key, what).await?;
+    same(&after.meta, &before.meta, what)?;
+    same(&after.data, &before.data, what)
+}
+
+/// All entries of a user, and that the pages are in order and of the size that was asked for.
+pub(crate) async fn entries(store: &dyn SessionStore, user: &UserId, limit: u32) -> Outcome<Vec<Entry>> {
+    let mut page = Page::first(limit)?;
+    let mut all: Vec<Entry> = Vec::new();
+    loop {
+        let entries = store.list_by_user(user, &page).await?;
+        ensure(entries.len() <= limit as usize, || format!("a page of {limit} has {} entries", entries.len()))?;
+        for entry in &entries {
+            same(&entry.meta.user.as_ref(), &Some(user), "the user of a list's entry")?;
+            ensure(page.after().is_none_or(|after| entry.key > *after), || "a page goes back".to_owned())?;
+            page = page.following(entry.key);
+        }
+        let last = entries.len() < limit as usize;
+        all.extend(entries);
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
+/// A user's list holds these sessions and no others.
+pub(crate) async fn lists(store: &dyn SessionStore, user: &UserId, expected: &[SessionKey], what: &str) -> Outcome {
+    let listed: Vec<_> = entries(store, user, 100).await?.iter().map(|entry| entry.key.to_text()).collect();
+    let mut expected: Vec<_> = expected.iter().map(SessionKey::to_text).collect();
+    expected.sort();
+    same(&listed, &expected, what)
+}
