@@ -13,6 +13,9 @@ use futures_util::future::{join, poll_fn};
 /// The most steps that an operation is followed through.
 pub(crate) const MAX_STEPS: usize = 64;
 
+/// The same where every step waits for a session to expire.
+pub(crate) const FEW_STEPS: usize = 6;
+
 pub(crate) enum Held<F: Future> {
     Between(Pin<Box<F>>),
     Done(F::Output),

@@ -35,7 +35,14 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+        self.forward(Timestamp::from_millis(0).saturating_add(since_epoch))
+    }
+}
+
+impl SystemClock {
+    /// The later of the wall clock and the latest time that was told.
+    fn forward(&self, wall: Timestamp) -> Timestamp {
+        let now = wall.as_millis();
         // Written once a millisecond, not once a call: cores must not fight for the cache line.
         let latest = self.latest.load(Ordering::Relaxed);
         let latest = if now > latest { self.latest.fetch_max(now, Ordering::Relaxed) } else { latest };
@@ -80,13 +87,34 @@ impl ManualClock {
 
     /// Moves the clock on, by whole milliseconds.
     pub fn advance(&self, duration: Duration) {
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        self.now.fetch_add(millis, Ordering::SeqCst);
+        let later = |now| Timestamp::from_millis(now).saturating_add(duration).as_millis();
+        self.now.update(Ordering::SeqCst, Ordering::SeqCst, later);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_clock_stands_while_the_wall_clock_is_behind() {
+        let clock = SystemClock::new();
+        let told: Vec<_> = [1_000, 2_000, 1_500, 1_999, 2_000, 2_001]
+            .map(|wall| clock.forward(Timestamp::from_millis(wall)).as_millis())
+            .into();
+        assert_eq!(told, [1_000, 2_000, 2_000, 2_000, 2_000, 2_001]);
+    }
+
+    #[test]
+    fn a_manual_clock_stops_at_the_last_time() {
+        let clock = ManualClock::new(Timestamp::from_millis(5));
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now(), Timestamp::from_millis(i64::MAX));
     }
 }

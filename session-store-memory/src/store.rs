@@ -162,38 +162,47 @@ impl Shared {
         dead.len()
     }
 
-    /// The live sessions among `keys`, or `None` when one of them has left the user since the keys were
+    /// What is to be shown of `keys`, or `None` when one of them has left the user since the keys were
     /// read: it may have got a new key, which they lack.
-    fn entries(&self, user: &UserId, keys: &[SessionKey]) -> Option<Vec<Entry>> {
-        let mut entries = Vec::with_capacity(keys.len());
+    fn shown(&self, user: &UserId, keys: &[SessionKey], limit: usize) -> Option<Shown> {
+        let mut shown = Shown { entries: Vec::with_capacity(keys.len().min(limit)), corrupt: 0 };
         for &key in keys {
             let shard = self.shards.lock(&key);
             let now = self.clock.now();
             let slot = shard.slot(&key).filter(|slot| slot.meta.user.as_ref() == Some(user))?;
             if slot.meta.check(&key).is_err() {
-                corrupt_record_skipped("memory");
+                shown.corrupt += 1;
             } else if slot.meta.is_live(now) {
-                entries.push(Entry { key, meta: slot.meta.clone() });
+                shown.entries.push(Entry { key, meta: slot.meta.clone() });
+                if shown.entries.len() == limit {
+                    break;
+                }
             }
         }
-        Some(entries)
+        Some(shown)
     }
 
-    /// One page, or `None` when it must be begun anew.
+    /// One page, or `None` when it must be begun anew. It comes from one reading of the index, so that a
+    /// session that gets a new key meanwhile is not shown under both.
     fn page(&self, user: &UserId, page: &Page) -> Option<Vec<Entry>> {
         let limit = page.limit() as usize;
-        let mut entries = Vec::new();
-        let mut after = page.after().copied();
+        let mut wanted = limit;
         loop {
-            let keys = self.index.page(user, after.as_ref(), limit - entries.len());
-            entries.extend(self.entries(user, &keys)?);
-            after = keys.last().copied();
-            // Expired sessions leave a page short that is not the last.
-            if keys.is_empty() || entries.len() == limit {
-                return Some(entries);
+            let keys = self.index.page(user, page.after(), wanted);
+            let shown = self.shown(user, &keys, limit)?;
+            if shown.entries.len() == limit || keys.len() < wanted {
+                (0..shown.corrupt).for_each(|_| corrupt_record_skipped("memory"));
+                return Some(shown.entries);
             }
+            // Dead sessions left the page short, and it is not the last.
+            wanted = wanted.saturating_mul(2);
         }
     }
+}
+
+struct Shown {
+    entries: Vec<Entry>,
+    corrupt: usize,
 }
 
 #[async_trait]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use session_store_core::{Error, Result};
 use tokio::runtime::Handle as Runtime;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, interval_at};
+use tokio::time::sleep;
 
 use crate::store::Handle;
 
@@ -19,9 +19,8 @@ impl Sweeper {
             Error::config("`prune_every` needs a Tokio runtime; build the store inside one, or call `prune` yourself")
         })?;
         let task = runtime.spawn(async move {
-            let mut ticks = interval_at(Instant::now() + every, every);
             loop {
-                ticks.tick().await;
+                sleep(every).await;
                 if !store.prune().await {
                     return;
                 }

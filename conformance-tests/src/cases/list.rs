@@ -7,7 +7,7 @@ use session_store_core::{Page, SessionKey, SessionStore, SetMode, UserId};
 
 use crate::case::{Context, HOUR, Outcome, SHORT, fail, key, keys, owned, timed, user, write};
 use crate::check::{ensure, entries, gone, lists, live, same};
-use crate::gate::race;
+use crate::gate::{FEW_STEPS, MAX_STEPS, overlap, race};
 
 cases! {
     "L1":
@@ -15,6 +15,7 @@ cases! {
         a_list_tells_what_get_tells needs UserIndex,
         a_list_of_nobody_is_empty needs UserIndex,
         concurrent_creates_are_all_listed needs UserIndex,
+        a_list_between_whose_steps_a_session_ends_has_the_others needs UserIndex,
         a_list_beside_creates_and_destroys_has_the_steady_sessions needs UserIndex,
         a_list_beside_changes_of_owner_has_the_steady_sessions needs UserIndex;
     "L2":
@@ -29,6 +30,7 @@ cases! {
         steady_sessions_appear_once_while_others_come_and_go needs UserIndex;
     "L4":
         pruning_removes_no_live_session_from_its_list needs UserIndex,
+        a_prune_that_meets_a_dead_session_unlists_no_newer_one needs UserIndex,
         a_list_that_meets_a_dead_session_removes_no_newer_one needs UserIndex;
 }
 
@@ -90,6 +92,23 @@ async fn concurrent_creates_are_all_listed(cx: Arc<Context>) -> Outcome {
         created?;
     }
     lists(&*one, &alice, &keys, "sessions created at the same time").await
+}
+
+async fn a_list_between_whose_steps_a_session_ends_has_the_others(cx: Arc<Context>) -> Outcome {
+    let (one, two, alice, page) = (cx.store().await?, cx.store().await?, user("alice")?, Page::first(100)?);
+    for steps in 1..MAX_STEPS {
+        let keys = sessions(&*one, &alice, 3).await?;
+        let &[first, second, third] = keys.as_slice() else { return Err(fail("no keys")) };
+        let overlap = overlap(one.list_by_user(&alice, &page), steps, two.destroy(&first)).await;
+        same(&overlap.other?, &true, "destroy of a live session")?;
+        let listed: Vec<_> = overlap.held?.iter().map(|entry| entry.key).filter(|key| *key != first).collect();
+        same(&(listed == [second, third]), &true, "whether the list has the sessions that go on")?;
+        two.destroy_by_user(&alice, None).await?;
+        if !overlap.was_held {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Reads pages of a user's list while `churn` goes on; each steady session must be in each of them.
@@ -287,6 +306,26 @@ async fn pruning_removes_no_live_session_from_its_list(cx: Arc<Context>) -> Outc
         two.prune(100).await?;
         lists(&*two, &alice, &[key], "a session created again before a prune").await?;
         one.destroy(&key).await?;
+    }
+    Ok(())
+}
+
+async fn a_prune_that_meets_a_dead_session_unlists_no_newer_one(cx: Arc<Context>) -> Outcome {
+    let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
+    let mut steady = Vec::new();
+    for steps in 1..FEW_STEPS {
+        let key = key()?;
+        one.set(&key, &timed(&alice, SHORT, HOUR)?, SetMode::Create).await?;
+        cx.pass(2 * SHORT).await;
+        let again = owned("again", &alice)?;
+        let overlap = overlap(two.prune(100), steps, one.set(&key, &again, SetMode::Create)).await;
+        overlap.held?;
+        overlap.other?;
+        steady.push(key);
+        lists(&*two, &alice, &steady, "a session created again beside a prune").await?;
+        if !overlap.was_held {
+            break;
+        }
     }
     Ok(())
 }

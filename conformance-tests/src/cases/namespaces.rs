@@ -24,8 +24,9 @@ async fn do_not_mix(cx: &Context, endings: &[&str]) -> Outcome {
     for ending in endings {
         let store = cx.open(&format!("{base}{ending}")).await?;
         gone(&*store, &key, "in a new namespace").await?;
-        store.set(&key, &owned(ending, &alice)?, SetMode::Create).await?;
-        stores.push((store, Bytes::from((*ending).to_owned())));
+        let data = format!("data of {ending}");
+        store.set(&key, &owned(&data, &alice)?, SetMode::Create).await?;
+        stores.push((store, Bytes::from(data)));
     }
     for (n, (store, data)) in stores.iter().enumerate() {
         same(&live(&**store, &key, "in its namespace").await?.data, data, "the data")?;

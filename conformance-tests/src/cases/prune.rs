@@ -6,13 +6,14 @@ use session_store_core::{SessionKey, SessionStore, SetMode};
 
 use crate::case::{Context, HOUR, Outcome, SECOND, SHORT, key, keys, owned, timed, user, write};
 use crate::check::{ensure, lists, live, same};
-use crate::gate::race;
+use crate::gate::{FEW_STEPS, overlap, race};
 
 cases! {
     "P1":
         a_prune_removes_no_live_session,
         a_prune_removes_no_more_than_its_limit,
         a_prune_removes_no_session_that_is_touched_meanwhile,
+        a_prune_removes_no_session_that_is_created_again_meanwhile,
         a_prune_of_nothing_says_so;
     "P2":
         several_prunes_at_once_remove_each_dead_record_once;
@@ -91,6 +92,24 @@ async fn a_prune_removes_no_session_that_is_touched_meanwhile(cx: Arc<Context>) 
     for (key, touched) in keys.iter().zip(touched) {
         let is_live = one.get(key).await?.is_some();
         same(&is_live, &touched?, "whether a session lives, and whether its touch said so")?;
+    }
+    Ok(())
+}
+
+async fn a_prune_removes_no_session_that_is_created_again_meanwhile(cx: Arc<Context>) -> Outcome {
+    let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
+    for steps in 1..FEW_STEPS {
+        let key = key()?;
+        one.set(&key, &timed(&alice, SHORT, HOUR)?, SetMode::Create).await?;
+        cx.pass(2 * SHORT).await;
+        let again = write("again")?;
+        let overlap = overlap(two.prune(100), steps, one.set(&key, &again, SetMode::Create)).await;
+        overlap.held?;
+        overlap.other?;
+        live(&*two, &key, "created again beside a prune").await?;
+        if !overlap.was_held {
+            break;
+        }
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ cases! {
         what_is_not_live_is_not_counted needs UserIndex,
         more_sessions_than_a_page_end needs UserIndex,
         a_rotation_in_flight_does_not_escape needs UserIndex,
+        a_rotation_between_its_steps_does_not_escape needs UserIndex,
         rotations_beside_it_do_not_escape needs UserIndex,
         creates_beside_it_are_whole needs UserIndex,
         several_at_once_count_each_session_once needs UserIndex;
@@ -101,6 +102,25 @@ async fn a_rotation_in_flight_does_not_escape(cx: Arc<Context>) -> Outcome {
             gone(&*two, &key, "a key of a session that was rotated while all were ended").await?;
         }
         lists(&*one, &alice, &[], "the user's list").await?;
+        if !overlap.was_held {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The same the other way round: the whole rotation happens while the sessions are being ended.
+async fn a_rotation_between_its_steps_does_not_escape(cx: Arc<Context>) -> Outcome {
+    let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
+    for steps in 1..MAX_STEPS {
+        let (from, to) = (key()?, key()?);
+        one.set(&from, &owned("data", &alice)?, SetMode::Create).await?;
+        let write = write("rotated")?;
+        let overlap = overlap(one.destroy_by_user(&alice, None), steps, two.rotate(&from, &to, &write, None)).await;
+        same(&overlap.held?, &1, "the sessions that ended")?;
+        for key in [from, to] {
+            gone(&*two, &key, "a key of a session that was rotated while all were ended").await?;
+        }
         if !overlap.was_held {
             break;
         }

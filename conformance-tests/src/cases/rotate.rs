@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_store_core::{Bytes, ErrorKind, Owner, SetMode, Version, Write};
+use session_store_core::{Bytes, ErrorKind, Owner, SessionKey, SessionStore, SetMode, Version, Write};
 
 use crate::case::{Context, DAY, HOUR, Outcome, SHORT, fail, key, keys, kind_of, owned, timed, user, write};
 use crate::check::{ensure, gone, lists, live, refused, same, unchanged};
-use crate::gate::race;
+use crate::gate::{MAX_STEPS, overlap, race};
 
 cases! {
     "R1":
@@ -27,6 +27,7 @@ cases! {
     "R3":
         of_20_concurrent_rotations_one_wins needs UserIndex;
     "R4":
+        between_its_steps_one_key_is_readable,
         at_no_moment_are_both_keys_unreadable;
 }
 
@@ -66,6 +67,7 @@ async fn a_chain_of_rotations_keeps_the_time_of_creation(cx: Arc<Context>) -> Ou
     let mut version = store.set(first, &write("data")?, SetMode::Create).await?;
     let before = live(&*store, first, "after create").await?.meta;
     for (from, to) in chain.iter().zip(chain.iter().skip(1)) {
+        cx.pass(Duration::from_millis(1)).await;
         version = store.rotate(from, to, &write("data")?, Some(version)).await?;
         gone(&*store, from, "an old key of the chain").await?;
         let after = live(&*store, to, "the new key").await?.meta;
@@ -213,6 +215,30 @@ async fn of_20_concurrent_rotations_one_wins(cx: Arc<Context>) -> Outcome {
     lists(&*two, &alice, &won, "the user's list after concurrent rotations").await
 }
 
+/// Where the old key is dead, the new one must be live from that moment on.
+async fn one_is_readable(store: &dyn SessionStore, from: &SessionKey, to: &SessionKey) -> Outcome {
+    if store.get(from).await?.is_none() {
+        live(store, to, "the new key, once the old one is dead").await?;
+    }
+    Ok(())
+}
+
+async fn between_its_steps_one_key_is_readable(cx: Arc<Context>) -> Outcome {
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    for steps in 1..MAX_STEPS {
+        let (from, to) = (key()?, key()?);
+        one.set(&from, &write("data")?, SetMode::Create).await?;
+        let write = write("rotated")?;
+        let overlap = overlap(one.rotate(&from, &to, &write, None), steps, one_is_readable(&*two, &from, &to)).await;
+        overlap.held?;
+        overlap.other?;
+        if !overlap.was_held {
+            break;
+        }
+    }
+    Ok(())
+}
+
 async fn at_no_moment_are_both_keys_unreadable(cx: Arc<Context>) -> Outcome {
     let (one, two, chain) = (cx.store().await?, cx.store().await?, keys(50)?);
     let Some(&first) = chain.first() else { return Err(fail("no keys")) };
@@ -221,10 +247,7 @@ async fn at_no_moment_are_both_keys_unreadable(cx: Arc<Context>) -> Outcome {
         let rotating = Arc::clone(&one);
         let rotation = tokio::spawn(async move { rotating.rotate(&from, &to, &write("data")?, None).await });
         while !rotation.is_finished() {
-            // Where the old key is dead, the new one must be live from that moment on.
-            if two.get(&from).await?.is_none() {
-                live(&*two, &to, "the new key, once the old one is dead").await?;
-            }
+            one_is_readable(&*two, &from, &to).await?;
             tokio::task::yield_now().await;
         }
         rotation.await.map_err(|error| fail(error.to_string()))??;

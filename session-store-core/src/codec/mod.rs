@@ -32,7 +32,8 @@ pub const DEFAULT_DECODED_LIMIT: usize = 4 << 20;
 /// Turns typed session data into the bytes that a store keeps, and back.
 ///
 /// MessagePack is written with field names, so that fields may be added to and removed from a struct
-/// while sessions live: give new ones `#[serde(default)]`.
+/// while sessions live: give new ones `#[serde(default)]`. It has one nil only, so `Some(None)` and
+/// `Some(())` come back as `None`.
 ///
 /// With the feature `compression`, data of over 512 bytes is compressed where that makes it smaller.
 /// Sessions are small and alike, so a trained [`Dictionary`] is where compression pays.

@@ -1,0 +1,148 @@
+//! What the reference store keeps: two tables, and no cleverness.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use session_store_core::{Bytes, Error, Meta, Record, Result, SessionKey, Timestamp, UserId};
+
+use crate::wrong::Fault;
+
+/// One namespace.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) fault: Option<Fault>,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) meta: Meta,
+    pub(crate) data: Bytes,
+    pub(crate) corrupt: bool,
+    /// Destroyed as far as a get can see.
+    pub(crate) hidden: bool,
+    /// The row before the last write, for stores that read from a replica.
+    pub(crate) before: Option<Box<Row>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) fault: Option<Fault>,
+    pub(crate) now: Timestamp,
+    pub(crate) rows: BTreeMap<SessionKey, Row>,
+    pub(crate) index: BTreeSet<(UserId, SessionKey)>,
+    pub(crate) reads: u64,
+    /// Held by a clear that is under way, in a store that takes such a lock.
+    pub(crate) clearing: bool,
+}
+
+impl World {
+    pub(crate) fn new(fault: Option<Fault>) -> Self {
+        let now = Timestamp::from_millis(1_000_000_000_000);
+        let state = State { fault, now, rows: BTreeMap::new(), index: BTreeSet::new(), reads: 0, clearing: false };
+        Self { fault, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Row {
+    pub(crate) fn new(meta: Meta, data: Bytes) -> Self {
+        Self { meta, data, corrupt: false, hidden: false, before: None }
+    }
+
+    pub(crate) fn record(&self, read_at: Timestamp) -> Record {
+        Record { meta: self.meta.clone(), data: self.data.clone(), read_at }
+    }
+}
+
+impl State {
+    fn wrong(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    /// The clock by which this store judges.
+    pub(crate) fn judged_at(&self) -> Timestamp {
+        let off = Duration::from_millis(100);
+        if self.wrong(Fault::ExpiresEarly) {
+            self.now.saturating_add(off)
+        } else if self.wrong(Fault::ExpiresLate) {
+            Timestamp::from_millis(self.now.as_millis() - 100)
+        } else {
+            self.now
+        }
+    }
+
+    pub(crate) fn is_live(&self, meta: &Meta) -> bool {
+        let now = self.judged_at();
+        if self.wrong(Fault::NeverExpires) {
+            true
+        } else if self.wrong(Fault::IgnoresTheDeadline) {
+            now < meta.expires_at
+        } else {
+            meta.is_live(now)
+        }
+    }
+
+    pub(crate) fn live(&self, key: &SessionKey) -> Result<Option<Row>> {
+        match self.rows.get(key) {
+            Some(row) if row.corrupt => Err(self.corrupt(key)),
+            Some(row) if row.hidden && self.wrong(Fault::DestroyedStayListed) => Ok(None),
+            Some(row) if self.is_live(&row.meta) => Ok(Some(row.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn corrupt(&self, key: &SessionKey) -> Error {
+        assert!(!self.wrong(Fault::CorruptPanics), "cannot decode");
+        if self.wrong(Fault::CorruptErrorsShowTheKey) {
+            return Error::corrupt(key, format!("cannot read {}", key.to_text()));
+        }
+        Error::corrupt(key, "planted by the suite")
+    }
+
+    pub(crate) fn put(&mut self, key: SessionKey, meta: Meta, data: Bytes) {
+        let before = self.rows.remove(&key).map(|mut row| {
+            row.before = None;
+            Box::new(row)
+        });
+        let owner_left = before.as_ref().and_then(|row| row.meta.user.clone());
+        if let Some(user) = owner_left.filter(|_| !self.wrong(Fault::FormerOwnersStayInTheIndex)) {
+            self.index.remove(&(user, key));
+        }
+        if let Some(user) = &meta.user {
+            self.index.insert((user.clone(), key));
+        } else if self.wrong(Fault::TheAnonymousBelongToNull) {
+            self.index.extend(UserId::new("null").map(|null| (null, key)));
+        }
+        self.rows.insert(key, Row { before, ..Row::new(meta, data) });
+    }
+
+    pub(crate) fn remove(&mut self, key: &SessionKey) -> Option<Row> {
+        let row = self.rows.remove(key)?;
+        if let Some(user) = &row.meta.user {
+            self.index.remove(&(user.clone(), *key));
+        }
+        Some(row)
+    }
+
+    /// The keys that the index has for a user.
+    pub(crate) fn keys_of(&self, user: &UserId) -> Vec<SessionKey> {
+        self.index.iter().filter(|(known, _)| self.is_same_user(known, user)).map(|(_, key)| *key).collect()
+    }
+
+    pub(crate) fn is_same_user(&self, one: &UserId, other: &UserId) -> bool {
+        let (one, other) = (one.as_str(), other.as_str());
+        match self.fault {
+            Some(Fault::UsersMatchByPrefix) => one.starts_with(other),
+            Some(Fault::UsersIgnoreCase) => one.to_lowercase() == other.to_lowercase(),
+            Some(Fault::UsersAreTrimmed) => one.trim() == other.trim(),
+            Some(Fault::UsersAreCutAt64Bytes) => one.as_bytes().iter().take(64).eq(other.as_bytes().iter().take(64)),
+            Some(Fault::UsersAreGlobs) => other == "*" || one == other,
+            _ => one == other,
+        }
+    }
+}
