@@ -4,6 +4,8 @@ mod case;
 mod cases;
 mod check;
 mod clause;
+#[cfg(feature = "containers")]
+pub mod containers;
 mod gate;
 mod harness;
 mod runner;

@@ -4,6 +4,7 @@ mod clock;
 mod config;
 mod index;
 mod shard;
+mod shared;
 mod store;
 mod sweeper;
 

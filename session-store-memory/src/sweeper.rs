@@ -7,7 +7,7 @@ use tokio::runtime::Handle as Runtime;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use crate::store::Handle;
+use crate::shared::Handle;
 
 /// The background task. Dropping it ends the task at once.
 #[derive(Debug)]

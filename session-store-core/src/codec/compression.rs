@@ -44,6 +44,7 @@ pub struct Dictionary(Arc<Prepared>);
 
 struct Prepared {
     id: u32,
+    checksum: u32,
     bytes: Box<[u8]>,
     encoder: EncoderDictionary<'static>,
     decoder: DecoderDictionary<'static>,
@@ -66,8 +67,8 @@ impl Dictionary {
 
     /// The dictionary of these bytes, as [`as_bytes`](Self::as_bytes) gave them.
     ///
-    /// A dictionary carries no checksum: one that was changed or cut on the way may pass here, and what
-    /// it decompresses may then be wrong. Build it into the program with `include_bytes!`, or check it.
+    /// One that was changed or cut on the way may pass here, but not when data is decoded: its checksum is
+    /// part of that of the data.
     ///
     /// # Errors
     ///
@@ -77,7 +78,7 @@ impl Dictionary {
         let id = zstd_safe::get_dict_id_from_dict(bytes).ok_or_else(invalid)?.get();
         let encoder = EncoderDictionary::try_copy(bytes, LEVEL).map_err(|_| invalid())?;
         let decoder = DecoderDictionary::try_copy(bytes).map_err(|_| invalid())?;
-        Ok(Self(Arc::new(Prepared { id, bytes: bytes.into(), encoder, decoder })))
+        Ok(Self(Arc::new(Prepared { id, checksum: crc32fast::hash(bytes), bytes: bytes.into(), encoder, decoder })))
     }
 
     /// The bytes to keep: a standard zstd dictionary.
@@ -153,7 +154,7 @@ impl Compression {
         if size > limit {
             return Err(corrupt("the data is over the codec's decoded limit"));
         }
-        let dictionary = zstd_safe::get_dict_id_from_frame(frame).map(|id| self.dictionary(id.get())).transpose()?;
+        let dictionary = self.dictionary_of(frame)?;
         let mut plain = Vec::with_capacity(size);
         DECODER.with_borrow_mut(|context| {
             let context = made(context, DCtx::try_create)?;
@@ -166,11 +167,21 @@ impl Compression {
         Ok(plain)
     }
 
-    fn dictionary(&self, id: u32) -> Result<&Dictionary> {
-        self.dictionaries
-            .iter()
-            .find(|dictionary| dictionary.id() == id)
-            .ok_or_else(|| corrupt("the data was compressed with a dictionary that this codec was not given"))
+    /// The checksum of the dictionary that compresses. A dictionary has none of its own, and a damaged one
+    /// would decompress to something else without a word.
+    pub(super) fn basis(&self) -> u32 {
+        self.dictionaries.last().map_or(0, |dictionary| dictionary.0.checksum)
+    }
+
+    /// The same of the dictionary that a frame names.
+    pub(super) fn basis_of(&self, frame: &[u8]) -> Result<u32> {
+        Ok(self.dictionary_of(frame)?.map_or(0, |dictionary| dictionary.0.checksum))
+    }
+
+    fn dictionary_of(&self, frame: &[u8]) -> Result<Option<&Dictionary>> {
+        let Some(id) = zstd_safe::get_dict_id_from_frame(frame) else { return Ok(None) };
+        let known = self.dictionaries.iter().find(|dictionary| dictionary.id() == id.get());
+        known.map(Some).ok_or_else(|| corrupt("the data needs a dictionary that this codec was not given"))
     }
 }
 

@@ -17,12 +17,13 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    pub(super) fn to_bytes(&self) -> Bytes {
+    /// `basis` is the checksum of what the payload cannot be read without, 0 if that is nothing.
+    pub(super) fn to_bytes(&self, basis: u32) -> Bytes {
         let head = [VERSION, if self.compressed { COMPRESSED } else { 0 }];
-        [&head, checksum(head, self.payload).as_slice(), self.payload].concat().into()
+        [&head, checksum(basis, head, self.payload).as_slice(), self.payload].concat().into()
     }
 
-    pub(super) fn parse(data: &'a [u8]) -> Result<Self> {
+    pub(super) fn parse(data: &'a [u8], basis: impl FnOnce(&Self) -> Result<u32>) -> Result<Self> {
         let Some((&[version, flags], rest)) = data.split_first_chunk() else {
             return Err(corrupt("the data is too short for an envelope"));
         };
@@ -35,15 +36,16 @@ impl<'a> Envelope<'a> {
         let Some((sum, payload)) = rest.split_first_chunk() else {
             return Err(corrupt("the data is too short for an envelope"));
         };
-        if *sum != checksum([version, flags], payload) {
-            return Err(corrupt("the data's checksum is wrong: it is damaged, cut or not ours"));
+        let envelope = Self { compressed: flags & COMPRESSED != 0, payload };
+        if *sum != checksum(basis(&envelope)?, [version, flags], payload) {
+            return Err(corrupt("the checksum is wrong: the data, or the dictionary it needs, is damaged or not ours"));
         }
-        Ok(Self { compressed: flags & COMPRESSED != 0, payload })
+        Ok(envelope)
     }
 }
 
-fn checksum(head: [u8; 2], payload: &[u8]) -> [u8; 4] {
-    let mut crc = crc32fast::Hasher::new();
+fn checksum(basis: u32, head: [u8; 2], payload: &[u8]) -> [u8; 4] {
+    let mut crc = crc32fast::Hasher::new_with_initial(basis);
     crc.update(&head);
     crc.update(payload);
     crc.finalize().to_be_bytes()

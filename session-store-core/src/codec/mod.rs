@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | 1 | layout version, now 1 |
 //! | 1 | flags: bit 0 compressed; bit 1 is kept for encryption; all others are 0 |
-//! | 4 | CRC-32 (IEEE) of version, flags and payload, big-endian |
+//! | 4 | CRC-32 (IEEE) of the dictionary if there is one, version, flags and payload, big-endian |
 //! | rest | payload: MessagePack with field names, or one zstd frame of it |
 //!
 //! The flags decide how a payload is read: there is no second try with another decoder. The zstd frame
@@ -142,9 +142,9 @@ impl Codec {
         }
         #[cfg(feature = "compression")]
         if let Some(frame) = self.compression.compress(&plain)? {
-            return Ok(Envelope { compressed: true, payload: &frame }.to_bytes());
+            return Ok(Envelope { compressed: true, payload: &frame }.to_bytes(self.compression.basis()));
         }
-        Ok(Envelope { compressed: false, payload: &plain }.to_bytes())
+        Ok(Envelope { compressed: false, payload: &plain }.to_bytes(0))
     }
 
     /// Decodes what [`encode`](Self::encode) wrote.
@@ -156,7 +156,8 @@ impl Codec {
     ///   shows no value.
     /// - `Unsupported` when the data is compressed and the feature `compression` is off.
     pub fn decode<T: DeserializeOwned>(&self, data: &[u8]) -> Result<T> {
-        let Envelope { compressed, payload } = Envelope::parse(data)?;
+        let basis = |envelope: &Envelope<'_>| if envelope.compressed { self.basis_of(envelope.payload) } else { Ok(0) };
+        let Envelope { compressed, payload } = Envelope::parse(data, basis)?;
         if compressed {
             return messagepack::decode(&self.decompress(payload)?);
         }
@@ -167,18 +168,34 @@ impl Codec {
     }
 
     #[cfg(feature = "compression")]
+    fn basis_of(&self, frame: &[u8]) -> Result<u32> {
+        self.compression.basis_of(frame)
+    }
+
+    #[cfg(feature = "compression")]
     fn decompress(&self, frame: &[u8]) -> Result<Vec<u8>> {
         self.compression.decompress(frame, self.decoded_limit)
     }
 
     #[cfg(not(feature = "compression"))]
     #[allow(clippy::unused_self, reason = "the signature of the build that can")]
-    fn decompress(&self, _frame: &[u8]) -> Result<Vec<u8>> {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "the data is compressed; build session-store-core with the feature `compression`",
-        ))
+    fn basis_of(&self, _frame: &[u8]) -> Result<u32> {
+        Err(cannot_decompress())
     }
+
+    #[cfg(not(feature = "compression"))]
+    #[allow(clippy::unused_self, reason = "the signature of the build that can")]
+    fn decompress(&self, _frame: &[u8]) -> Result<Vec<u8>> {
+        Err(cannot_decompress())
+    }
+}
+
+#[cfg(not(feature = "compression"))]
+fn cannot_decompress() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "the data is compressed; build session-store-core with the feature `compression`",
+    )
 }
 
 fn corrupt(why: &'static str) -> Error {
