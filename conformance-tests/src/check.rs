@@ -43,22 +43,20 @@ pub(crate) async fn unchanged(store: &dyn SessionStore, key: &SessionKey, before
 
 /// All entries of a user, and that the pages are in order and of the size that was asked for.
 pub(crate) async fn entries(store: &dyn SessionStore, user: &UserId, limit: u32) -> Outcome<Vec<Entry>> {
-    let mut page = Page::first(limit)?;
     let mut all: Vec<Entry> = Vec::new();
-    loop {
+    let mut next = Some(Page::first(limit)?);
+    while let Some(mut page) = next {
         let entries = store.list_by_user(user, &page).await?;
+        next = page.next(&entries);
         ensure(entries.len() <= limit as usize, || format!("a page of {limit} has {} entries", entries.len()))?;
         for entry in &entries {
             same(&entry.meta.user.as_ref(), &Some(user), "the user of a list's entry")?;
             ensure(page.after().is_none_or(|after| entry.key > *after), || "a page goes back".to_owned())?;
             page = page.following(entry.key);
         }
-        let last = entries.len() < limit as usize;
         all.extend(entries);
-        if last {
-            return Ok(all);
-        }
     }
+    Ok(all)
 }
 
 /// A user's list holds these sessions and no others.

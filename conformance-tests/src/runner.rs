@@ -50,3 +50,53 @@ fn report(message: &str) -> ExitCode {
     eprintln!("error: {message}");
     ExitCode::FAILURE
 }
+
+#[cfg(test)]
+mod tests {
+    use session_store_core::{Error, Result, SessionStore, async_trait};
+
+    use super::*;
+    use crate::Capability;
+
+    struct LacksLeftovers;
+
+    #[async_trait]
+    impl Harness for LacksLeftovers {
+        fn name(&self) -> &'static str {
+            "yours"
+        }
+
+        async fn open(&self, _namespace: &str) -> Result<Arc<dyn SessionStore>> {
+            Err(Error::config("no server"))
+        }
+
+        async fn remove(&self, _namespace: &str) -> Result<()> {
+            Ok(())
+        }
+
+        fn lacks(&self) -> &[Capability] {
+            &[Capability::Leftovers]
+        }
+    }
+
+    #[test]
+    fn what_a_harness_lacks_is_ignored_and_the_line_says_why() {
+        let harness: Arc<dyn Harness> = Arc::new(LacksLeftovers);
+        let runtime = Arc::new(Runtime::new().unwrap());
+        for case in cases() {
+            let trial = trial(case, &harness, &runtime);
+            let lacking = case.clause() == "P3";
+            assert_eq!(trial.has_ignored_flag(), lacking, "{}", case.name());
+            assert_eq!(trial.kind(), if lacking { "yours, lacks [Leftovers]" } else { "yours" });
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_a_failure() {
+        let runtime = Runtime::new().unwrap();
+        for case in cases().filter(|case| case.name() != "N1/a_name_out_of_bounds_is_refused") {
+            let outcome = runtime.block_on(case.run(Arc::new(LacksLeftovers)));
+            assert!(outcome.unwrap_err().to_string().contains("config: no server"), "{}", case.name());
+        }
+    }
+}

@@ -28,7 +28,7 @@ fn trial(database: TestDatabase, expected: &'static str, runtime: &Arc<Runtime>)
     let runtime = Arc::clone(runtime);
     Trial::test(format!("{database} answers"), move || {
         runtime.block_on(async {
-            let answer = database.answer().await.map_err(with_cause)?;
+            let answer = database.answer().await.map_err(|error| with_cause(&error))?;
             // Removed while the runtime still runs.
             drop(database);
             if answer == expected { Ok(()) } else { Err(format!("it answered {answer}").into()) }
@@ -36,7 +36,7 @@ fn trial(database: TestDatabase, expected: &'static str, runtime: &Arc<Runtime>)
     })
 }
 
-fn with_cause(error: session_store_core::Error) -> Failed {
-    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+fn with_cause(error: &session_store_core::Error) -> Failed {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
     format!("{error}{}", cause.unwrap_or_default()).into()
 }

@@ -1,21 +1,25 @@
 //! Bounds and answers of the sweeping operations.
 
-use crate::{Error, Result, SessionKey};
+use crate::{Entry, Error, Result, SessionKey};
 
 /// Which part of a user's sessions a list shows: by ascending key bytes, those after a key, up to a
 /// limit.
 ///
-/// # Example: the page after a full one
+/// # Example: all pages
 ///
 /// ```
-/// use session_store_core::{Page, SessionKey};
+/// use session_store_core::{Entry, Page, Result, SessionStore, UserId};
 ///
-/// let first = Page::first(100)?;
-/// let last_shown = SessionKey::from_bytes([7; 32]); // of the last entry of the first page
-/// let second = first.following(last_shown);
-/// assert_eq!(second.after(), Some(&last_shown));
-/// assert_eq!(second.limit(), 100);
-/// # Ok::<(), session_store_core::Error>(())
+/// async fn all(store: &dyn SessionStore, user: &UserId) -> Result<Vec<Entry>> {
+///     let mut all = Vec::new();
+///     let mut next = Some(Page::first(100)?);
+///     while let Some(page) = next {
+///         let entries = store.list_by_user(user, &page).await?;
+///         next = page.next(&entries);
+///         all.extend(entries);
+///     }
+///     Ok(all)
+/// }
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Page {
@@ -43,6 +47,13 @@ impl Page {
     #[must_use]
     pub fn following(self, key: SessionKey) -> Self {
         Self { after: Some(key), ..self }
+    }
+
+    /// The page after this one, which had these entries; `None` when it was the last (clause L3).
+    #[must_use]
+    pub fn next(self, entries: &[Entry]) -> Option<Self> {
+        let last = entries.last()?;
+        (entries.len() >= self.limit as usize).then(|| self.following(last.key))
     }
 
     /// The key after which the page begins.

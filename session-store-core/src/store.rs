@@ -128,6 +128,9 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// - **T4** No touch moves a time backwards, whatever order concurrent touches finish in.
     /// - **T5** It sends no data.
     ///
+    /// So a touch with a shorter `idle` than is left changes `last_seen_at` only. To shorten a session's
+    /// life, write it.
+    ///
     /// # Errors
     ///
     /// `InvalidInput` when `idle` is not within 1 ms and 10 years (I1); the database's failures.
@@ -148,6 +151,9 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
 
     /// Gives a session a new key and writes it, against session fixation: the same session under a new
     /// ID.
+    ///
+    /// A write keeps the owner unless it says otherwise: at a login, name the user by
+    /// [`Write::with_owner`].
     ///
     /// - **R1** After `Ok`, `from` is dead and `to` holds `write` with `from`'s `created_at`: the
     ///   absolute clock runs on.

@@ -16,7 +16,7 @@ cases! {
         a_prune_removes_no_session_that_is_created_again_meanwhile,
         a_prune_of_nothing_says_so;
     "P2":
-        several_prunes_at_once_remove_each_dead_record_once;
+        several_prunes_at_once_remove_each_dead_record_once needs UserIndex;
     "P3":
         nothing_is_left_of_the_dead needs Leftovers,
         nothing_is_left_of_the_destroyed needs Leftovers UserIndex;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use conformance_tests::{Harness, async_trait};
+use conformance_tests::{Capability, Harness, async_trait};
 use session_store_core::{Namespace, Result, SessionKey, SessionStore, UserId};
 
 use crate::state::World;
@@ -17,12 +17,19 @@ pub(crate) type Worlds = Arc<Mutex<HashMap<String, Arc<World>>>>;
 /// A store with a fault, or the reference without one.
 pub(crate) struct Marked {
     fault: Option<Fault>,
+    lacks: Vec<Capability>,
     worlds: Worlds,
 }
 
 impl Marked {
     pub(crate) fn new(fault: Option<Fault>) -> Self {
-        Self { fault, worlds: Worlds::default() }
+        Self { fault, lacks: Vec::new(), worlds: Worlds::default() }
+    }
+
+    /// The same, saying that it lacks something.
+    pub(crate) fn lacking(mut self, capability: Capability) -> Self {
+        self.lacks.push(capability);
+        self
     }
 
     /// The name under which this store keeps a namespace.
@@ -51,6 +58,10 @@ impl Marked {
 impl Harness for Marked {
     fn name(&self) -> &'static str {
         "reference"
+    }
+
+    fn lacks(&self) -> &[Capability] {
+        &self.lacks
     }
 
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {

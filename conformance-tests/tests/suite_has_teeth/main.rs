@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use conformance_tests::{Case, cases};
+use conformance_tests::{Capability, Case, cases};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Builder;
 
@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         trial("the_reference_store_fails_nothing", "0 cases", || fails_exactly(None, &[])),
         trial("every_case_is_failed_by_some_store", "all stores", every_case_is_failed),
     ];
+    let without_users = || what_is_left_passes(Fault::ListsAreNotSupported, Capability::UserIndex);
+    trials.push(trial("a_store_that_says_what_it_lacks_passes_the_rest", "0 cases", without_users));
     trials.extend(WRONG.iter().map(|(fault, fails)| {
         let kind = format!("{} of {} cases", fails.len(), cases().count());
         trial(&format!("{fault:?}"), &kind, || fails_exactly(Some(*fault), fails))
@@ -64,6 +66,16 @@ fn fails_exactly(fault: Option<Fault>, expected: &[&str]) -> Result<(), Failed> 
         let _ = writeln!(report, "passes {name}, which is listed");
     }
     if report.is_empty() { Ok(()) } else { Err(report.into()) }
+}
+
+/// A store that cannot do something, and says so, fails none of the cases that do not need it.
+fn what_is_left_passes(fault: Fault, lacking: Capability) -> Result<(), Failed> {
+    let runtime = Builder::new_current_thread().enable_time().build()?;
+    for case in cases().filter(|case| !case.needs().contains(&lacking)) {
+        let harness = Arc::new(Marked::new(Some(fault)).lacking(lacking));
+        runtime.block_on(case.run(harness)).map_err(|why| format!("fails {}: {why}", case.name()))?;
+    }
+    Ok(())
 }
 
 fn every_case_is_failed() -> Result<(), Failed> {
