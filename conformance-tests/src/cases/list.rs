@@ -1,4 +1,4 @@
-//! L1 to L4: a user's sessions.
+//! L1, L3 and L4: a user's sessions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use session_store_core::{Page, SessionKey, SessionStore, SetMode, UserId};
 
 use crate::case::{Context, HOUR, Outcome, SHORT, fail, key, keys, owned, timed, user, write};
-use crate::check::{ensure, entries, gone, lists, live, same};
+use crate::check::{ensure, entries, lists, live, same};
 use crate::gate::{FEW_STEPS, MAX_STEPS, overlap, race};
 
 cases! {
@@ -18,10 +18,6 @@ cases! {
         a_list_between_whose_steps_a_session_ends_has_the_others needs UserIndex,
         a_list_beside_creates_and_destroys_has_the_steady_sessions needs UserIndex,
         a_list_beside_changes_of_owner_has_the_steady_sessions needs UserIndex;
-    "L2":
-        users_whose_names_look_like_patterns_do_not_mix needs UserIndex,
-        users_whose_names_look_alike_do_not_mix needs UserIndex,
-        users_of_1_and_of_256_bytes_do_not_mix needs UserIndex;
     "L3":
         pages_of_every_size_hold_each_session_once needs UserIndex,
         a_full_last_page_is_followed_by_an_empty_one needs UserIndex,
@@ -171,73 +167,6 @@ async fn a_list_beside_changes_of_owner_has_the_steady_sessions(cx: Arc<Context>
         }
     })
     .await
-}
-
-/// Each user has one session and sees only that.
-async fn do_not_mix(cx: &Context, names: &[&str]) -> Outcome {
-    let store = cx.store().await?;
-    let mut owned_by = Vec::new();
-    for name in names {
-        let (user, key) = (user(name)?, key()?);
-        store.set(&key, &owned("data", &user)?, SetMode::Create).await?;
-        same(&live(&*store, &key, "after create").await?.meta.user.as_ref(), &Some(&user), "the user that is read")?;
-        owned_by.push((user, key));
-    }
-    for (user, key) in &owned_by {
-        lists(&*store, user, &[*key], "each user's list").await?;
-    }
-    for (n, (user, key)) in owned_by.iter().enumerate() {
-        same(&store.destroy_by_user(user, None).await?, &1, "each user's sessions that end")?;
-        gone(&*store, key, "after its user's sessions ended").await?;
-        same(&store.count().await?, &((owned_by.len() - n - 1) as u64), "the sessions of the other users")?;
-    }
-    Ok(())
-}
-
-async fn users_whose_names_look_like_patterns_do_not_mix(cx: Arc<Context>) -> Outcome {
-    let names = [
-        "a", "*", "?", "a*", "[a]", "{a}", "{}", "a}", "a:b", ":", "a/b", "%", "_", "a%", "a_", "'", "\"", "'; --",
-        "\\", "a\\*", "$a", "$$", "a.b", ".*", "^a$", "a b", " a", "a ", "\t", "a\nb", "a\r\n", "null", "NaN", "0",
-        "00", "-1",
-    ];
-    do_not_mix(&cx, &names).await
-}
-
-async fn users_whose_names_look_alike_do_not_mix(cx: Arc<Context>) -> Outcome {
-    // One letter é in one code point and in two; Latin, Greek and Cyrillic A; wide and narrow; sharp s.
-    let names = [
-        "\u{e9}",
-        "e\u{301}",
-        "A",
-        "a",
-        "\u{391}",
-        "\u{410}",
-        "\u{ff21}",
-        "ss",
-        "\u{df}",
-        "I",
-        "i",
-        "\u{130}",
-        "\u{131}",
-        "\u{1f600}",
-        "\u{1f601}",
-        "\u{4f60}\u{597d}",
-        "\u{5e9}",
-        "x\u{200b}",
-        "x",
-        "\u{feff}x",
-        "\u{fffd}",
-        "alice",
-        "alic",
-    ];
-    do_not_mix(&cx, &names).await
-}
-
-async fn users_of_1_and_of_256_bytes_do_not_mix(cx: Arc<Context>) -> Outcome {
-    let long = "u".repeat(UserId::MAX_LEN);
-    let other = format!("{}v", &"u".repeat(UserId::MAX_LEN - 1));
-    let wide = "\u{1f600}".repeat(UserId::MAX_LEN / 4);
-    do_not_mix(&cx, &["u", &long, &other, &long[..255], &wide]).await
 }
 
 async fn pages_of_every_size_hold_each_session_once(cx: Arc<Context>) -> Outcome {

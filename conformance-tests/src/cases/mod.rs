@@ -32,6 +32,7 @@ mod sweep;
 mod times;
 mod touch;
 mod upsert;
+mod users;
 
 /// Every case of the suite, in the contract's order within each topic.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
@@ -46,6 +47,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         in_flight::CASES,
         rotate::CASES,
         list::CASES,
+        users::CASES,
         revoke::CASES,
         prune::CASES,
         sweep::CASES,
