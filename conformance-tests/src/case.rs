@@ -25,7 +25,7 @@ pub struct Failure(String);
 pub(crate) type Outcome<T = ()> = std::result::Result<T, Failure>;
 
 /// A case that takes longer hangs. The slowest ones wait a few seconds for sessions to expire.
-const CASE_TIMEOUT: Duration = Duration::from_mins(2);
+const CASE_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Case {
     /// The clause and the behaviour: `"G1/a_live_session_is_read_back"`.
@@ -53,15 +53,25 @@ impl Case {
     /// The first thing that the store did wrong. A panic in the store and a hanging operation are
     /// failures too.
     pub async fn run(&self, harness: Arc<dyn Harness>) -> Outcome {
+        let limit = Self::limit(&*harness);
         let context = Arc::new(Context::new(harness)?);
-        let task = tokio::spawn(timeout(CASE_TIMEOUT, (self.run)(Arc::clone(&context))));
-        let outcome = match task.await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(fail(format!("no end after {CASE_TIMEOUT:?}"))),
-            Err(error) => Err(fail(format!("the store panicked: {error}"))),
-        };
-        let removed = context.remove_namespaces().await;
+        let outcome = bounded(limit, (self.run)(Arc::clone(&context))).await;
+        let removed = bounded(limit, async move { context.remove_namespaces().await }).await;
         outcome.and(removed)
+    }
+
+    /// How long it may take on this harness.
+    pub(crate) fn limit(harness: &dyn Harness) -> Duration {
+        CASE_TIMEOUT + 2 * harness.prune_lag()
+    }
+}
+
+/// Runs a part of a case; a panic and a hanging operation are failures.
+async fn bounded(limit: Duration, part: impl Future<Output = Outcome> + Send + 'static) -> Outcome {
+    match tokio::spawn(timeout(limit, part)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(fail(format!("an operation gave no answer: no end after {limit:?}"))),
+        Err(error) => Err(fail(format!("the store panicked: {error}"))),
     }
 }
 
@@ -80,8 +90,20 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl From<Error> for Failure {
+    /// An operation that must succeed failed. The place is that of the `?`, which tells which one.
+    #[track_caller]
     fn from(error: Error) -> Self {
-        Self(format!("an operation that must succeed failed: {}: {error}", error.kind()))
+        let place = std::panic::Location::caller();
+        let mut text = format!("an operation that must succeed failed: {}: {error}", error.kind());
+        let mut cause = std::error::Error::source(&error);
+        while let Some(source) = cause {
+            text = format!("{text}; caused by: {source}");
+            cause = source.source();
+        }
+        if error.kind() == ErrorKind::Unsupported {
+            text.push_str("; if that is meant, name the capability in `Harness::lacks`");
+        }
+        Self(format!("{text} (at {place})"))
     }
 }
 
@@ -130,6 +152,21 @@ impl Context {
             self.harness.remove(&namespace).await?;
         }
         Ok(())
+    }
+
+    /// [`lists`](crate::check::lists) in cases that are about something else, and that a store without an
+    /// index of users has to pass as well.
+    pub(crate) async fn lists(
+        &self,
+        store: &dyn SessionStore,
+        user: &UserId,
+        expected: &[SessionKey],
+        what: &str,
+    ) -> Outcome {
+        if self.harness.lacks().contains(&Capability::UserIndex) {
+            return Ok(());
+        }
+        crate::check::lists(store, user, expected, what).await
     }
 
     /// Lets time pass on the store's clock.

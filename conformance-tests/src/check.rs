@@ -50,7 +50,9 @@ pub(crate) async fn entries(store: &dyn SessionStore, user: &UserId, limit: u32)
         next = page.next(&entries);
         ensure(entries.len() <= limit as usize, || format!("a page of {limit} has {} entries", entries.len()))?;
         for entry in &entries {
-            same(&entry.meta.user.as_ref(), &Some(user), "the user of a list's entry")?;
+            let owner = entry.meta.user.as_ref().map(UserId::as_str);
+            let name = user.as_str();
+            ensure(owner == Some(name), || format!("the list of {name:?} has a session of {owner:?}"))?;
             ensure(page.after().is_none_or(|after| entry.key > *after), || "a page goes back".to_owned())?;
             page = page.following(entry.key);
         }
@@ -59,10 +61,12 @@ pub(crate) async fn entries(store: &dyn SessionStore, user: &UserId, limit: u32)
     Ok(all)
 }
 
-/// A user's list holds these sessions and no others.
+/// A user's list holds these sessions and no others, in ascending order.
 pub(crate) async fn lists(store: &dyn SessionStore, user: &UserId, expected: &[SessionKey], what: &str) -> Outcome {
-    let listed: Vec<_> = entries(store, user, 100).await?.iter().map(|entry| entry.key.to_text()).collect();
-    let mut expected: Vec<_> = expected.iter().map(SessionKey::to_text).collect();
-    expected.sort();
-    same(&listed, &expected, what)
+    let listed: Vec<_> = entries(store, user, 100).await?.iter().map(|entry| entry.key).collect();
+    let missing = expected.iter().filter(|key| !listed.contains(key)).count();
+    let unexpected = listed.iter().filter(|key| !expected.contains(key)).count();
+    let counts = || format!("{what}: {} are listed; {missing} are missing, {unexpected} unexpected", listed.len());
+    ensure(missing == 0 && listed.len() == expected.len(), counts)?;
+    ensure(listed.is_sorted(), || format!("{what}: the list is not in the order of its keys"))
 }

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// `<database> <release> <image>` a line; scripts/databases reads it too.
 const IMAGES: &str = include_str!("../images.txt");
 
-/// What `scripts/databases` removes where a test program was killed.
+/// What `scripts/databases` removes where a test program was killed; its value is the run.
 const LABEL: &str = "org.session-store.test";
 
 const START_TIMEOUT: Duration = Duration::from_mins(1);
@@ -102,7 +102,7 @@ impl TestDatabase {
     }
 
     async fn start(&self) -> Result<Server> {
-        let named = env::var(self.database.variable("URL")).ok().filter(|_| self.release == Release::Current);
+        let named = given(&self.database.variable("URL")).filter(|_| self.release == Release::Current);
         let server = match named {
             Some(url) => Server { url, _container: None },
             None => self.start_container().await?,
@@ -119,7 +119,7 @@ impl TestDatabase {
         let container = GenericImage::new(name, tag)
             .with_exposed_port(port.tcp())
             .with_env_var("POSTGRES_HOST_AUTH_METHOD", "trust")
-            .with_label(LABEL, "1")
+            .with_label(LABEL, given("SESSION_STORE_TEST_RUN").unwrap_or_default())
             .with_startup_timeout(START_TIMEOUT)
             .start()
             .await
@@ -154,7 +154,7 @@ impl TestDatabase {
             let known = IMAGES.lines().find_map(|line| line.strip_prefix(&format!("{self} ")));
             known.map(str::to_owned).ok_or_else(|| Error::config(format!("images.txt has no image of {self}")))
         };
-        env::var(variable).or_else(|_| pinned())
+        given(&variable).map_or_else(pinned, Ok)
     }
 
     fn unavailable(&self, what: &str) -> Error {
@@ -164,6 +164,11 @@ impl TestDatabase {
             format!("{self}: {what}; run scripts/test, or start Docker, or name a server in {variable}"),
         )
     }
+}
+
+/// An environment variable; an empty one is as good as none.
+fn given(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
 /// As in `images.txt`: `redis old`.

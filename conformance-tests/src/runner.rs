@@ -1,7 +1,8 @@
 //! The entry point: one report line per case.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::{Builder, Runtime};
@@ -32,6 +33,10 @@ pub fn run(harnesses: Vec<Arc<dyn Harness>>) -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials);
     // What a harness owns, a container for one, is dropped while the runtime still runs.
     runtime.block_on(async { drop(harnesses) });
+    if let Some(runtime) = Arc::into_inner(runtime) {
+        // A store that blocks its thread must not hold up the end as well.
+        runtime.shutdown_background();
+    }
     conclusion.exit_code()
 }
 
@@ -40,9 +45,22 @@ fn trial(case: &'static Case, harness: &Arc<dyn Harness>, runtime: &Arc<Runtime>
     let kind =
         if lacking.is_empty() { harness.name().to_owned() } else { format!("{}, lacks {lacking:?}", harness.name()) };
     let (harness, runtime) = (Arc::clone(harness), Arc::clone(runtime));
-    Trial::test(case.name(), move || runtime.block_on(case.run(harness)).map_err(Failed::from))
+    Trial::test(case.name(), move || watched(case, harness, &runtime))
         .with_kind(kind)
         .with_ignored_flag(!lacking.is_empty())
+}
+
+/// Runs a case on the runtime, and watches it from outside: where a store blocks its thread, the case's own
+/// time-out has none to fire on.
+fn watched(case: &'static Case, harness: Arc<dyn Harness>, runtime: &Runtime) -> Result<(), Failed> {
+    const GRACE: Duration = Duration::from_secs(5);
+    let limit = 2 * Case::limit(&*harness) + GRACE;
+    let (sender, receiver) = mpsc::channel();
+    runtime.spawn(async move { sender.send(case.run(harness).await) });
+    match receiver.recv_timeout(limit) {
+        Ok(outcome) => outcome.map_err(Failed::from),
+        Err(_) => Err(format!("still running after {limit:?}: does a method block its thread?").into()),
+    }
 }
 
 #[allow(clippy::print_stderr, reason = "this is the program's only place to say it")]

@@ -1,8 +1,8 @@
 # Part of scripts/databases: a Docker engine, and images for it.
 # shellcheck shell=bash disable=SC2154,SC2034 # names shared with scripts/databases
 
-# Every container that the tests start bears the first label. The second says
-# what an image was built from.
+# Every container that the tests start bears the first label, whose value is the
+# run. The second says what an image was built from.
 readonly container_label=org.session-store.test
 readonly recipe_label=org.session-store.recipe
 
@@ -23,7 +23,7 @@ provide_in_docker() {
 
 remove_containers() {
     engine_answers || return 0
-    docker ps -aq --filter "label=$container_label" | xargs -r docker rm -f -v >/dev/null
+    docker ps -aq --filter "label=$container_label${SESSION_STORE_TEST_RUN:+=$SESSION_STORE_TEST_RUN}" | xargs -r docker rm -f -v >/dev/null
 }
 
 # --- the engine --------------------------------------------------------------

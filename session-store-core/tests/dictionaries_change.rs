@@ -62,6 +62,22 @@ fn a_damaged_one_never_gives_wrong_data() {
     assert!(passed > 1_000, "most of a dictionary is plain text: {passed}");
 }
 
+/// As `zstd --train --dictID` makes them, when the number is not changed.
+#[test]
+fn two_of_one_id_are_told_apart() {
+    let [older, newer] = dictionaries().map(|dictionary| {
+        let mut bytes = dictionary.as_bytes().to_vec();
+        bytes[4..8].copy_from_slice(&[1, 0, 0, 0]);
+        Dictionary::from_bytes(&bytes).unwrap()
+    });
+    assert_eq!((older.id(), newer.id()), (1, 1));
+    let both = Codec::new().with_dictionary(older.clone()).with_dictionary(newer.clone());
+    for written_with in [older, newer] {
+        let data = Codec::new().with_dictionary(written_with).encode(&session(1)).unwrap();
+        assert_eq!(both.decode::<Session>(&data).unwrap(), session(1));
+    }
+}
+
 #[test]
 fn its_bytes_are_all_of_it() {
     let [dictionary, _] = dictionaries();

@@ -44,6 +44,16 @@ impl Shared {
         Some(slot)
     }
 
+    /// Ends a session unless it has left the user; `true` if it was live.
+    pub(crate) fn end_if_still_of(&self, user: &UserId, key: &SessionKey) -> bool {
+        let mut shard = self.shards.lock(key);
+        let now = self.clock.now();
+        if shard.slot(key).is_none_or(|slot| slot.meta.user.as_ref() != Some(user)) {
+            return false;
+        }
+        self.remove(&mut shard, key).is_some_and(|slot| slot.meta.is_live(now))
+    }
+
     pub(crate) async fn prune(&self, limit: u32) -> Pruned {
         let limit = limit as usize;
         let mut removed = 0;

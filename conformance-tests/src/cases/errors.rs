@@ -47,8 +47,9 @@ async fn refusals(store: &dyn SessionStore) -> Outcome<Vec<(Error, SessionKey)>>
     ];
     let mut refusals = Vec::new();
     for (answer, kind, key) in answers {
-        let Err(error) = answer else { return Err(fail(format!("expected the refusal {kind}, and it succeeded"))) };
-        same(&error.kind(), &kind, "the kind of a refusal")?;
+        let what = format!("the refusal {kind}");
+        let Err(error) = answer else { return Err(fail(format!("expected {what}, and it succeeded"))) };
+        same(&error.kind(), &kind, &what)?;
         refusals.push((error, key));
     }
     Ok(refusals)
@@ -78,8 +79,9 @@ async fn what_is_not_supported_is_refused(cx: Arc<Context>) -> Outcome {
     let (store, alice) = (cx.store().await?, user("alice")?);
     let lacking = cx.harness().lacks().contains(&Capability::UserIndex).then_some(ErrorKind::Unsupported);
     let listed = store.list_by_user(&alice, &Page::first(1)?).await;
-    same(&kind_of(&listed), &lacking, "list_by_user")?;
-    same(&kind_of(&store.destroy_by_user(&alice, None).await), &lacking, "destroy_by_user")
+    let what = "with or without `Capability::UserIndex` in `Harness::lacks`, the failure of";
+    same(&kind_of(&listed), &lacking, &format!("{what} list_by_user"))?;
+    same(&kind_of(&store.destroy_by_user(&alice, None).await), &lacking, &format!("{what} destroy_by_user"))
 }
 
 /// The text has nothing of the session in any form that a text would have it in.

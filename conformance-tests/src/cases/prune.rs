@@ -5,7 +5,7 @@ use std::sync::Arc;
 use session_store_core::{SessionKey, SessionStore, SetMode};
 
 use crate::case::{Context, HOUR, Outcome, SECOND, SHORT, key, keys, owned, timed, user, write};
-use crate::check::{ensure, lists, live, same};
+use crate::check::{ensure, live, same};
 use crate::gate::{FEW_STEPS, overlap, race};
 
 cases! {
@@ -16,7 +16,7 @@ cases! {
         a_prune_removes_no_session_that_is_created_again_meanwhile,
         a_prune_of_nothing_says_so;
     "P2":
-        several_prunes_at_once_remove_each_dead_record_once needs UserIndex;
+        several_prunes_at_once_remove_each_dead_record_once;
     "P3":
         nothing_is_left_of_the_dead needs Leftovers,
         nothing_is_left_of_the_destroyed needs Leftovers UserIndex;
@@ -133,7 +133,7 @@ async fn several_prunes_at_once_remove_each_dead_record_once(cx: Arc<Context>) -
         removed += answer?;
     }
     ensure(removed <= DEAD as u64, || format!("six prunes removed {removed} together, and {DEAD} were dead"))?;
-    lists(&*two, &alice, &[key], "the live session's user").await
+    cx.lists(&*two, &alice, &[key], "the live session's user").await
 }
 
 async fn nothing_left(cx: &Context, store: &dyn SessionStore) -> Outcome {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use session_store_core::{Bytes, SetMode};
 
 use crate::case::{Context, HOUR, Outcome, SHORT, key, owned, timed, user, write};
-use crate::check::{ensure, lists, live, same};
+use crate::check::{ensure, live, same};
 use crate::gate::race;
 
 cases! {
     "S8":
         upsert_creates,
         upsert_overwrites,
-        upsert_over_an_expired_leftover_makes_a_new_session needs UserIndex,
+        upsert_over_an_expired_leftover_makes_a_new_session,
         of_concurrent_upserts_one_is_last_and_none_fails;
 }
 
@@ -39,7 +39,7 @@ async fn upsert_over_an_expired_leftover_makes_a_new_session(cx: Arc<Context>) -
     let meta = live(&*store, &key, "upserted over a leftover").await?.meta;
     same(&meta.user, &None, "the user")?;
     same(&meta.created_at, &meta.last_seen_at, "created_at of a new session")?;
-    lists(&*store, &alice, &[], "the leftover's user").await
+    cx.lists(&*store, &alice, &[], "the leftover's user").await
 }
 
 async fn of_concurrent_upserts_one_is_last_and_none_fails(cx: Arc<Context>) -> Outcome {

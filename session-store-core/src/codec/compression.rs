@@ -8,6 +8,7 @@ use serde::Serialize;
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 use zstd::zstd_safe::{self, CCtx, DCtx};
 
+use super::envelope::Envelope;
 use super::{corrupt, messagepack};
 use crate::{Error, ErrorKind, Result};
 
@@ -142,8 +143,10 @@ impl Compression {
         Ok((frame.len() < plain.len()).then_some(frame))
     }
 
-    /// What one zstd frame holds, allocating no more than `limit` bytes for it.
-    pub(super) fn decompress(&self, frame: &[u8], limit: usize) -> Result<Vec<u8>> {
+    /// What the one zstd frame of an envelope holds, allocating no more than `limit` bytes for it.
+    pub(super) fn decompress(&self, envelope: &Envelope<'_>, limit: usize) -> Result<Vec<u8>> {
+        let dictionary = self.checked_dictionary(envelope)?;
+        let frame = envelope.payload;
         if zstd_safe::find_frame_compressed_size(frame) != Ok(frame.len()) {
             return Err(corrupt("the compressed data is damaged"));
         }
@@ -151,11 +154,11 @@ impl Compression {
             Ok(Some(size)) => usize::try_from(size).unwrap_or(usize::MAX),
             _ => return Err(corrupt("the compressed data does not tell its size")),
         };
-        if size > limit {
+        let mut plain = Vec::new();
+        // The size is what the frame claims, which need not be true, nor fit into memory.
+        if size > limit || plain.try_reserve_exact(size).is_err() {
             return Err(corrupt("the data is over the codec's decoded limit"));
         }
-        let dictionary = self.dictionary_of(frame)?;
-        let mut plain = Vec::with_capacity(size);
         DECODER.with_borrow_mut(|context| {
             let context = made(context, DCtx::try_create)?;
             match dictionary {
@@ -173,15 +176,19 @@ impl Compression {
         self.dictionaries.last().map_or(0, |dictionary| dictionary.0.checksum)
     }
 
-    /// The same of the dictionary that a frame names.
-    pub(super) fn basis_of(&self, frame: &[u8]) -> Result<u32> {
-        Ok(self.dictionary_of(frame)?.map_or(0, |dictionary| dictionary.0.checksum))
-    }
-
-    fn dictionary_of(&self, frame: &[u8]) -> Result<Option<&Dictionary>> {
-        let Some(id) = zstd_safe::get_dict_id_from_frame(frame) else { return Ok(None) };
-        let known = self.dictionaries.iter().find(|dictionary| dictionary.id() == id.get());
-        known.map(Some).ok_or_else(|| corrupt("the data needs a dictionary that this codec was not given"))
+    /// The dictionary that an envelope was written with. Two of one ID are told apart by the checksum.
+    fn checked_dictionary(&self, envelope: &Envelope<'_>) -> Result<Option<&Dictionary>> {
+        let Some(id) = zstd_safe::get_dict_id_from_frame(envelope.payload) else {
+            return envelope.check(0).map(|()| None);
+        };
+        let mut outcome = Err(corrupt("the data needs a dictionary that this codec was not given"));
+        for dictionary in self.dictionaries.iter().filter(|dictionary| dictionary.id() == id.get()) {
+            outcome = envelope.check(dictionary.0.checksum).map(|()| Some(dictionary));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
     }
 }
 

@@ -142,9 +142,9 @@ impl Codec {
         }
         #[cfg(feature = "compression")]
         if let Some(frame) = self.compression.compress(&plain)? {
-            return Ok(Envelope { compressed: true, payload: &frame }.to_bytes(self.compression.basis()));
+            return Ok(Envelope::new(true, &frame, self.compression.basis()).to_bytes());
         }
-        Ok(Envelope { compressed: false, payload: &plain }.to_bytes(0))
+        Ok(Envelope::new(false, &plain, 0).to_bytes())
     }
 
     /// Decodes what [`encode`](Self::encode) wrote.
@@ -156,46 +156,30 @@ impl Codec {
     ///   shows no value.
     /// - `Unsupported` when the data is compressed and the feature `compression` is off.
     pub fn decode<T: DeserializeOwned>(&self, data: &[u8]) -> Result<T> {
-        let basis = |envelope: &Envelope<'_>| if envelope.compressed { self.basis_of(envelope.payload) } else { Ok(0) };
-        let Envelope { compressed, payload } = Envelope::parse(data, basis)?;
-        if compressed {
-            return messagepack::decode(&self.decompress(payload)?);
+        let envelope = Envelope::parse(data)?;
+        if envelope.is_compressed() {
+            return messagepack::decode(&self.decompress(&envelope)?);
         }
-        if payload.len() > self.decoded_limit {
+        envelope.check(0)?;
+        if envelope.payload.len() > self.decoded_limit {
             return Err(corrupt("the data is over the codec's decoded limit"));
         }
-        messagepack::decode(payload)
+        messagepack::decode(envelope.payload)
     }
 
     #[cfg(feature = "compression")]
-    fn basis_of(&self, frame: &[u8]) -> Result<u32> {
-        self.compression.basis_of(frame)
-    }
-
-    #[cfg(feature = "compression")]
-    fn decompress(&self, frame: &[u8]) -> Result<Vec<u8>> {
-        self.compression.decompress(frame, self.decoded_limit)
+    fn decompress(&self, envelope: &Envelope<'_>) -> Result<Vec<u8>> {
+        self.compression.decompress(envelope, self.decoded_limit)
     }
 
     #[cfg(not(feature = "compression"))]
     #[allow(clippy::unused_self, reason = "the signature of the build that can")]
-    fn basis_of(&self, _frame: &[u8]) -> Result<u32> {
-        Err(cannot_decompress())
+    fn decompress(&self, _envelope: &Envelope<'_>) -> Result<Vec<u8>> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "the data is compressed; build session-store-core with the feature `compression`",
+        ))
     }
-
-    #[cfg(not(feature = "compression"))]
-    #[allow(clippy::unused_self, reason = "the signature of the build that can")]
-    fn decompress(&self, _frame: &[u8]) -> Result<Vec<u8>> {
-        Err(cannot_decompress())
-    }
-}
-
-#[cfg(not(feature = "compression"))]
-fn cannot_decompress() -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        "the data is compressed; build session-store-core with the feature `compression`",
-    )
 }
 
 fn corrupt(why: &'static str) -> Error {
