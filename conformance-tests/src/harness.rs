@@ -25,6 +25,18 @@ pub trait Harness: Send + Sync + 'static {
     /// `Config` for a name that clause N1 refuses; whatever else goes wrong, which fails the case.
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>>;
 
+    /// How many cases may run at once, each with two handles at the least. Unless said otherwise, 64; fewer
+    /// where handles have connections of their own and the server allows few.
+    fn cases_at_once(&self) -> usize {
+        64
+    }
+
+    /// Whether a rotation changes both keys in one step. Where it does not (clause R4), an unacknowledged
+    /// new key may be seen, and be ended and counted beside the old one.
+    fn rotates_in_one_step(&self) -> bool {
+        true
+    }
+
     /// Removes a namespace with all that it holds, after its case.
     ///
     /// # Errors

@@ -9,9 +9,6 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{Case, Harness, cases};
 
-/// Cases wait more than they work, so many go on side by side.
-const THREADS: usize = 64;
-
 /// Runs every case on every harness: the whole `main` of a test target with `harness = false`.
 ///
 /// It takes the arguments of every Rust test program, among them `--list` and names to choose by. Each
@@ -24,7 +21,8 @@ const THREADS: usize = 64;
 #[must_use = "it is the exit code of the program"]
 pub fn run(harnesses: Vec<Arc<dyn Harness>>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(THREADS);
+    // Cases wait more than they work, so many go on side by side.
+    arguments.test_threads = arguments.test_threads.or(harnesses.iter().map(|harness| harness.cases_at_once()).min());
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => Arc::new(runtime),
         Err(error) => return report(&format!("no Tokio runtime can be started: {error}")),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use session_store_core::{Result, SessionKey, SessionStore, SetMode, UserId};
 
-use crate::case::{Context, HOUR, Outcome, key, keys, owned, user};
+use crate::case::{Context, HOUR, Outcome, key, keys, owned, random_name, user};
 use crate::check::{ensure, live, same};
 use crate::gate::{Held, MAX_STEPS, hold};
 
@@ -33,7 +33,9 @@ struct Session {
 
 impl Session {
     fn new() -> Result<Self> {
-        Ok(Self { key: key()?, free: key()?, alice: user("alice")?, bob: user("bob")? })
+        // Users of its own: what was dropped on its way may still arrive, and is not the next one's.
+        let (alice, bob) = (user(&random_name("alice ")?)?, user(&random_name("bob ")?)?);
+        Ok(Self { key: key()?, free: key()?, alice, bob })
     }
 
     /// Whether both lists and both keys tell the same, which they must once nothing is in flight.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use session_store_core::{Page, SessionKey, SessionStore, SetMode, UserId};
 
-use crate::case::{Context, HOUR, Outcome, SHORT, fail, key, keys, owned, timed, user, write};
+use crate::case::{Context, HOUR, Outcome, SECOND, SHORT, fail, key, keys, owned, timed, user, write};
 use crate::check::{ensure, entries, lists, live, same};
 use crate::gate::{FEW_STEPS, MAX_STEPS, overlap, race};
 
@@ -14,6 +14,8 @@ cases! {
         a_list_has_exactly_the_live_sessions needs UserIndex,
         a_list_tells_what_get_tells needs UserIndex,
         a_list_of_nobody_is_empty needs UserIndex,
+        a_session_of_a_short_life_hides_no_other needs UserIndex,
+        a_session_saved_for_longer_stays_listed needs UserIndex,
         concurrent_creates_are_all_listed needs UserIndex,
         a_list_between_whose_steps_a_session_ends_has_the_others needs UserIndex,
         a_list_beside_creates_and_destroys_has_the_steady_sessions needs UserIndex,
@@ -76,6 +78,31 @@ async fn a_list_of_nobody_is_empty(cx: Arc<Context>) -> Outcome {
         lists(&*store, &user(name)?, &[], "a user without sessions").await?;
     }
     Ok(())
+}
+
+/// What a store keeps for the user lives as long as the longest of the sessions.
+async fn a_session_of_a_short_life_hides_no_other(cx: Arc<Context>) -> Outcome {
+    let (store, alice, long, short) = (cx.store().await?, user("alice")?, key()?, key()?);
+    store.set(&long, &owned("data", &alice)?, SetMode::Create).await?;
+    store.set(&short, &timed(&alice, SHORT, SHORT)?, SetMode::Create).await?;
+    cx.pass(2 * SHORT).await;
+    lists(&*store, &alice, &[long], "after a shorter session died").await?;
+    store.prune(1_000).await?;
+    lists(&*cx.store().await?, &alice, &[long], "after a prune").await?;
+    same(&store.destroy_by_user(&alice, None).await?, &1, "the sessions that ended")
+}
+
+async fn a_session_saved_for_longer_stays_listed(cx: Arc<Context>) -> Outcome {
+    let (store, alice, keys) = (cx.store().await?, user("alice")?, keys(3)?);
+    let modes = |version| [SetMode::Update(version), SetMode::Replace, SetMode::Upsert];
+    for (n, key) in keys.iter().enumerate() {
+        let version = store.set(key, &timed(&alice, SECOND, SECOND)?, SetMode::Create).await?;
+        let Some(mode) = modes(version).get(n).copied() else { continue };
+        // The owner is kept, so nothing but the deadline tells that the list is concerned.
+        store.set(key, &write("data")?, mode).await?;
+    }
+    cx.pass(SECOND + SHORT).await;
+    lists(&*store, &alice, &keys, "after their first deadline").await
 }
 
 async fn concurrent_creates_are_all_listed(cx: Arc<Context>) -> Outcome {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use session_store_core::{Bytes, ErrorKind, Namespace, SessionKey, SetMode};
 
 use crate::Capability;
-use crate::case::{Context, Outcome, key, owned, random_name, user};
+use crate::case::{Context, Outcome, key, kind_of, owned, random_name, user};
 use crate::check::{gone, live, refused, same};
 
 cases! {
@@ -23,13 +23,19 @@ async fn do_not_mix(cx: &Context, endings: &[&str]) -> Outcome {
     let (base, key, alice) = (random_name("n")?, key()?, user("alice")?);
     let mut stores = Vec::new();
     for ending in endings {
-        let store = cx.open(&format!("{base}{ending}")).await?;
+        let opened = cx.open(&format!("{base}{ending}")).await;
+        // A database may refuse some characters, which is an answer (N1), but not letters and digits.
+        if kind_of(&opened) == Some(ErrorKind::Config) && !ending.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            continue;
+        }
+        let store = opened?;
         gone(&*store, &key, "in a new namespace").await?;
         let data = format!("data of {ending}");
         store.set(&key, &owned(&data, &alice)?, SetMode::Create).await?;
-        stores.push((store, Bytes::from(data)));
+        stores.push((store, Bytes::from(data), *ending));
     }
-    for (n, (store, data)) in stores.iter().enumerate() {
+    for (n, (store, data, ending)) in stores.iter().enumerate() {
         same(&live(&**store, &key, "in its namespace").await?.data, data, "the data")?;
         cx.lists(&**store, &alice, &[key], "the user's list").await?;
         store.prune(100).await?;
@@ -41,9 +47,9 @@ async fn do_not_mix(cx: &Context, endings: &[&str]) -> Outcome {
             }
             _ => same(&store.destroy(&key).await?, &true, "destroy")?,
         }
-        for (other, (store, data)) in stores.iter().enumerate() {
+        for (other, (store, _, another)) in stores.iter().enumerate() {
             let expected: &[SessionKey] = if other > n { &[key] } else { &[] };
-            let what = format!("after an end in the namespace of {:?}, that of {data:?}", endings.get(n));
+            let what = format!("after an end in the namespace ..{ending:?}, that of ..{another:?}");
             same(&store.count().await?, &(expected.len() as u64), &what)?;
             cx.lists(&**store, &alice, expected, &what).await?;
         }
@@ -60,7 +66,7 @@ async fn a_name_that_looks_like_a_pattern_is_taken_literally(cx: Arc<Context>) -
 }
 
 async fn a_name_with_quotes_is_taken_literally(cx: Arc<Context>) -> Outcome {
-    do_not_mix(&cx, &["'", "''", "\"", "\"\"", "`", "';--", "\" x \"", " ", "a b", "\n", "$$", "@", "#"]).await
+    do_not_mix(&cx, &["q", "'", "''", "\"", "\"\"", "`", "';--", "\" x \"", " ", "a b", "\n", "$$", "@", "#"]).await
 }
 
 async fn a_name_in_other_letters_is_another(cx: Arc<Context>) -> Outcome {

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use session_store_core::{Bytes, ErrorKind, SetMode};
+use futures_util::future::BoxFuture;
+use session_store_core::{Bytes, ErrorKind, Result, SessionKey, SessionStore, SetMode};
 
-use crate::case::{Context, Outcome, fail, key, write};
-use crate::check::{ensure, live, same};
-use crate::gate::race;
+use crate::case::{Context, HOUR, Outcome, SHORT, fail, key, timed, user, write};
+use crate::check::{ensure, gone, live, same};
+use crate::gate::{FEW_STEPS, overlap, race};
 
 cases! {
     "K1":
         no_update_of_a_counter_is_lost,
         no_reader_goes_back_in_time,
         of_concurrent_destroys_one_finds_the_session,
-        creates_and_destroys_of_one_key_alternate;
+        creates_and_destroys_of_one_key_alternate,
+        a_touch_held_past_the_expiry_revives_nothing,
+        a_save_held_past_the_expiry_revives_nothing;
 }
 
 fn number(data: &Bytes) -> Outcome<u64> {
@@ -123,4 +126,46 @@ async fn creates_and_destroys_of_one_key_alternate(cx: Arc<Context>) -> Outcome 
         balance += worker?;
     }
     same(&balance, &i32::from(one.get(&key).await?.is_some()), "creations that succeeded, less destroys that did")
+}
+
+/// An operation is held between its steps while the session expires. If it had been done before, the session
+/// lives; once a read has found it dead, it stays so.
+async fn revives_nothing(cx: &Context, operation: Operation) -> Outcome {
+    let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
+    for steps in 1..FEW_STEPS {
+        let key = key()?;
+        one.set(&key, &timed(&alice, SHORT, HOUR)?, SetMode::Create).await?;
+        let expiry = async {
+            cx.pass(2 * SHORT).await;
+            two.get(&key).await
+        };
+        let overlap = overlap(operation(&*one, &key), steps, expiry).await;
+        let (done, was_dead) = (overlap.held?, overlap.other?.is_none());
+        if overlap.was_held && was_dead {
+            same(&done, &false, "an operation on a session that was read as dead")?;
+            gone(&*two, &key, "after it was read as dead").await?;
+        }
+        if !overlap.was_held {
+            break;
+        }
+    }
+    Ok(())
+}
+
+type Operation = for<'a> fn(&'a dyn SessionStore, &'a SessionKey) -> BoxFuture<'a, Result<bool>>;
+
+async fn a_touch_held_past_the_expiry_revives_nothing(cx: Arc<Context>) -> Outcome {
+    revives_nothing(&cx, |store, key| store.touch(key, HOUR)).await
+}
+
+async fn a_save_held_past_the_expiry_revives_nothing(cx: Arc<Context>) -> Outcome {
+    revives_nothing(&cx, |store, key| {
+        Box::pin(async move {
+            match store.set(key, &write("late")?, SetMode::Replace).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+                answer => answer.map(|_| true),
+            }
+        })
+    })
+    .await
 }

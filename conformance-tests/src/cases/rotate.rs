@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_store_core::{Bytes, ErrorKind, Owner, SessionKey, SessionStore, SetMode, Version, Write};
+use session_store_core::{Bytes, ErrorKind, MIN_TIMEOUT, Owner, SessionKey, SessionStore, SetMode, Version, Write};
 
 use crate::case::{Context, DAY, HOUR, Outcome, SHORT, fail, key, keys, kind_of, owned, timed, user, write};
 use crate::check::{ensure, gone, lists, live, refused, same, unchanged};
@@ -17,6 +17,7 @@ cases! {
         a_rotation_moves_the_entry_of_the_list needs UserIndex,
         a_rotation_changes_the_owner needs UserIndex,
         a_rotation_over_an_expired_leftover_succeeds,
+        a_rotation_that_is_dead_at_once_is_accepted,
         the_old_key_is_dead_to_every_operation;
     "R2":
         rotating_to_the_same_key_is_refused,
@@ -25,7 +26,10 @@ cases! {
         rotating_onto_a_live_key_is_refused,
         refusals_are_judged_in_order;
     "R3":
-        of_20_concurrent_rotations_one_wins;
+        of_20_concurrent_rotations_one_wins,
+        of_a_rotation_and_a_creation_of_one_key_one_wins,
+        of_two_rotations_to_one_key_one_wins,
+        two_rotations_onto_each_other_are_refused;
     "R4":
         between_its_steps_one_key_is_readable,
         at_no_moment_are_both_keys_unreadable;
@@ -110,6 +114,18 @@ async fn a_rotation_over_an_expired_leftover_succeeds(cx: Arc<Context>) -> Outco
     same(&after.created_at, &before.created_at, "created_at, which is not the leftover's")?;
     cx.lists(&*store, &bob, &[], "the leftover's user").await?;
     cx.lists(&*store, &alice, &[to], "the session's user").await
+}
+
+async fn a_rotation_that_is_dead_at_once_is_accepted(cx: Arc<Context>) -> Outcome {
+    let (store, from, to) = (cx.store().await?, key()?, key()?);
+    store.set(&from, &write("data")?, SetMode::Create).await?;
+    cx.pass(Duration::from_millis(20)).await;
+    // The session is older than the new policy allows.
+    store.rotate(&from, &to, &Write::new("data", HOUR, MIN_TIMEOUT)?, None).await?;
+    for key in [from, to] {
+        gone(&*store, &key, "after a rotation that is dead at once").await?;
+    }
+    Ok(())
 }
 
 async fn the_old_key_is_dead_to_every_operation(cx: Arc<Context>) -> Outcome {
@@ -213,6 +229,75 @@ async fn of_20_concurrent_rotations_one_wins(cx: Arc<Context>) -> Outcome {
         same(&is_live, &won.contains(to), "whether a target is live")?;
     }
     cx.lists(&*two, &alice, &won, "the user's list after concurrent rotations").await
+}
+
+/// The winner's key is live with its data; the other operation was refused, and its session goes on.
+async fn of_a_rotation_and_a_creation_of_one_key_one_wins(cx: Arc<Context>) -> Outcome {
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    for steps in 1..MAX_STEPS {
+        let (from, to) = (key()?, key()?);
+        one.set(&from, &write("from")?, SetMode::Create).await?;
+        let (rotated, created) = (write("rotated")?, write("created")?);
+        let race =
+            overlap(one.rotate(&from, &to, &rotated, None), steps, two.set(&to, &created, SetMode::Create)).await;
+        let winner = match (kind_of(&race.held), kind_of(&race.other)) {
+            (None, Some(ErrorKind::AlreadyExists)) => "rotated",
+            (Some(ErrorKind::AlreadyExists), None) => "created",
+            kinds => return Err(fail(format!("expected one winner and one AlreadyExists, found {kinds:?}"))),
+        };
+        same(&live(&*two, &to, "the winner").await?.data, &winner.into(), "the data of the winner")?;
+        let goes_on = one.get(&from).await?.is_some();
+        same(&goes_on, &(winner == "created"), "whether the session goes on under its old key")?;
+        if !race.was_held {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn of_two_rotations_to_one_key_one_wins(cx: Arc<Context>) -> Outcome {
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    for steps in 1..MAX_STEPS {
+        let (a, b, to) = (key()?, key()?, key()?);
+        for key in [a, b] {
+            one.set(&key, &write("data")?, SetMode::Create).await?;
+        }
+        let (by_a, by_b) = (write("a")?, write("b")?);
+        let race = overlap(one.rotate(&a, &to, &by_a, None), steps, two.rotate(&b, &to, &by_b, None)).await;
+        let (winner, loser) = match (kind_of(&race.held), kind_of(&race.other)) {
+            (None, Some(ErrorKind::AlreadyExists)) => ("a", b),
+            (Some(ErrorKind::AlreadyExists), None) => ("b", a),
+            kinds => return Err(fail(format!("expected one winner and one AlreadyExists, found {kinds:?}"))),
+        };
+        same(&live(&*two, &to, "the winner").await?.data, &winner.into(), "the data of the winner")?;
+        live(&*one, &loser, "the session whose rotation was refused").await?;
+        same(&one.count().await?, &2, "the count")?;
+        two.clear().await?;
+        if !race.was_held {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Each finds the other's key live; none may wait for the other for ever.
+async fn two_rotations_onto_each_other_are_refused(cx: Arc<Context>) -> Outcome {
+    let (one, two, a, b) = (cx.store().await?, cx.store().await?, key()?, key()?);
+    for key in [a, b] {
+        one.set(&key, &write("data")?, SetMode::Create).await?;
+    }
+    for _ in 0..20 {
+        let there = Arc::clone(&one);
+        let there = tokio::spawn(async move { there.rotate(&a, &b, &write("a")?, None).await });
+        let back = two.rotate(&b, &a, &write("b")?, None).await;
+        refused(back, ErrorKind::AlreadyExists, "a rotation onto a live key")?;
+        let there = there.await.map_err(|error| fail(error.to_string()))?;
+        refused(there, ErrorKind::AlreadyExists, "a rotation onto a live key")?;
+    }
+    for key in [a, b] {
+        same(&live(&*one, &key, "after refused rotations").await?.data, &"data".into(), "the data")?;
+    }
+    Ok(())
 }
 
 /// Where the old key is dead, the new one must be live from that moment on.

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join;
 use session_store_core::SetMode;
 
 use crate::case::{Context, HOUR, Outcome, SHORT, key, keys, owned, timed, user, write};
 use crate::check::{gone, live, same};
+use crate::gate::{MAX_STEPS, overlap, race};
 
 cases! {
     "C1":
@@ -13,7 +15,9 @@ cases! {
         count_leaves_the_expired_out,
         clear_ends_all_sessions_and_says_how_many,
         clear_leaves_the_expired_uncounted,
-        a_cleared_store_is_as_new;
+        a_cleared_store_is_as_new,
+        over_a_thousand_sessions_are_counted_and_cleared,
+        a_save_in_flight_does_not_escape_a_clear;
     "H1":
         ping_answers_and_changes_nothing;
 }
@@ -77,6 +81,45 @@ async fn a_cleared_store_is_as_new(cx: Arc<Context>) -> Outcome {
     same(&live(&*store, &key, "created after clear").await?.data, &"new".into(), "the data")?;
     cx.lists(&*store, &alice, &[key], "the user's list after clear and create").await?;
     same(&store.count().await?, &1, "the count after clear and create")
+}
+
+async fn over_a_thousand_sessions_are_counted_and_cleared(cx: Arc<Context>) -> Outcome {
+    const MANY: usize = 1_103;
+    let (store, alice) = (cx.store().await?, user("alice")?);
+    // Not all at once: they would wait for a pool longer than an operation may take.
+    for some in keys(MANY)?.chunks(50) {
+        let creates = some.iter().copied().map(|key| {
+            let (store, alice) = (Arc::clone(&store), alice.clone());
+            async move { store.set(&key, &owned("data", &alice)?, SetMode::Create).await }
+        });
+        for created in race(creates).await {
+            created?;
+        }
+    }
+    same(&store.count().await?, &(MANY as u64), "the count")?;
+    same(&store.clear().await?, &(MANY as u64), "the sessions that ended")?;
+    same(&store.count().await?, &0, "the count after clear")
+}
+
+async fn a_save_in_flight_does_not_escape_a_clear(cx: Arc<Context>) -> Outcome {
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    for steps in 1..MAX_STEPS {
+        let (saved, touched) = (key()?, key()?);
+        for key in [saved, touched] {
+            one.set(&key, &write("data")?, SetMode::Create).await?;
+        }
+        let late = write("late")?;
+        let in_flight = join(one.set(&saved, &late, SetMode::Replace), one.touch(&touched, 2 * HOUR));
+        let overlap = overlap(in_flight, steps, two.clear()).await;
+        same(&overlap.other?, &2, "the sessions that ended")?;
+        for key in [saved, touched] {
+            gone(&*two, &key, "after a clear that met a save or a touch").await?;
+        }
+        if !overlap.was_held {
+            break;
+        }
+    }
+    Ok(())
 }
 
 async fn ping_answers_and_changes_nothing(cx: Arc<Context>) -> Outcome {

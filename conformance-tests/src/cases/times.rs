@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_store_core::{MAX_TIMEOUT, MIN_TIMEOUT, Meta, SetMode, Write};
+use session_store_core::{ErrorKind, MAX_TIMEOUT, MIN_TIMEOUT, Meta, SetMode, Version, Write};
 
 use crate::case::{Context, DAY, HOUR, Outcome, SHORT, key, timed, user, write};
-use crate::check::{ensure, gone, live, same};
+use crate::check::{ensure, gone, live, refused, same};
 
 cases! {
     "S6":
@@ -22,6 +22,9 @@ cases! {
         the_shortest_timeouts_are_accepted,
         fractions_of_a_millisecond_are_cut_off;
 }
+
+/// What writes a session that is live already.
+const LATER: [fn(Version) -> SetMode; 3] = [SetMode::Update, |_| SetMode::Replace, |_| SetMode::Upsert];
 
 const TICK: Duration = Duration::from_millis(20);
 
@@ -70,43 +73,63 @@ async fn later_writes_keep_the_time_of_creation(cx: Arc<Context>) -> Outcome {
 }
 
 async fn a_write_counts_as_seen(cx: Arc<Context>) -> Outcome {
-    let (store, key) = (cx.store().await?, key()?);
-    store.set(&key, &write("data")?, SetMode::Create).await?;
-    let before = live(&*store, &key, "after create").await?.meta;
-    cx.pass(TICK).await;
-    store.set(&key, &write("data")?, SetMode::Replace).await?;
-    let after = live(&*store, &key, "after replace").await?.meta;
-    ensure(before.last_seen_at < after.last_seen_at, || "last_seen_at did not move".to_owned())?;
-    same(&timeouts(&after).0, &HOUR, "the idle time after a replace")
+    for mode in LATER {
+        let (store, key) = (cx.store().await?, key()?);
+        let version = store.set(&key, &write("data")?, SetMode::Create).await?;
+        let before = live(&*store, &key, "after create").await?.meta;
+        cx.pass(TICK).await;
+        store.set(&key, &write("data")?, mode(version)).await?;
+        let after = live(&*store, &key, "after a later write").await?.meta;
+        ensure(before.last_seen_at < after.last_seen_at, || "last_seen_at did not move".to_owned())?;
+        same(&timeouts(&after).0, &HOUR, "the idle time after a later write")?;
+    }
+    Ok(())
 }
 
 async fn a_changed_policy_arrives_with_the_next_save(cx: Arc<Context>) -> Outcome {
-    let (store, key) = (cx.store().await?, key()?);
-    store.set(&key, &Write::new("data", HOUR, DAY)?, SetMode::Create).await?;
-    for absolute in [2 * DAY, DAY / 2] {
-        store.set(&key, &Write::new("data", HOUR, absolute)?, SetMode::Replace).await?;
-        let meta = live(&*store, &key, "after a save").await?.meta;
-        same(&timeouts(&meta), &(HOUR, absolute), "idle and absolute time")?;
+    for mode in LATER {
+        let (store, key) = (cx.store().await?, key()?);
+        let mut version = store.set(&key, &Write::new("data", HOUR, DAY)?, SetMode::Create).await?;
+        for absolute in [2 * DAY, DAY / 2] {
+            version = store.set(&key, &Write::new("data", HOUR, absolute)?, mode(version)).await?;
+            let meta = live(&*store, &key, "after a save").await?.meta;
+            same(&timeouts(&meta), &(HOUR, absolute), "idle and absolute time")?;
+        }
     }
     Ok(())
 }
 
 /// A touch moves no time backwards; a save does.
 async fn a_shorter_idle_timeout_arrives_with_the_next_save(cx: Arc<Context>) -> Outcome {
-    let (store, key) = (cx.store().await?, key()?);
-    store.set(&key, &Write::new("data", HOUR, DAY)?, SetMode::Create).await?;
-    store.set(&key, &Write::new("data", HOUR / 2, DAY)?, SetMode::Replace).await?;
-    let meta = live(&*store, &key, "after a save").await?.meta;
-    same(&timeouts(&meta), &(HOUR / 2, DAY), "idle and absolute time")
+    for mode in LATER {
+        let (store, key) = (cx.store().await?, key()?);
+        let version = store.set(&key, &Write::new("data", HOUR, DAY)?, SetMode::Create).await?;
+        store.set(&key, &Write::new("data", HOUR / 2, DAY)?, mode(version)).await?;
+        let meta = live(&*store, &key, "after a save").await?.meta;
+        same(&timeouts(&meta), &(HOUR / 2, DAY), "idle and absolute time")?;
+    }
+    Ok(())
 }
 
 async fn saving_never_buys_time_past_the_deadline(cx: Arc<Context>) -> Outcome {
-    let (store, key) = (cx.store().await?, key()?);
-    let write = timed(&user("alice")?, HOUR, 2 * SHORT)?;
-    store.set(&key, &write, SetMode::Create).await?;
+    let (store, alice) = (cx.store().await?, user("alice")?);
+    for mode in LATER {
+        let key = key()?;
+        let mut version = store.set(&key, &timed(&alice, HOUR, DAY)?, SetMode::Create).await?;
+        for _ in 0..3 {
+            cx.pass(TICK).await;
+            version = store.set(&key, &timed(&alice, 2 * DAY, DAY)?, mode(version)).await?;
+            let meta = live(&*store, &key, "after a save").await?.meta;
+            same(&meta.deadline.saturating_since(meta.created_at), &DAY, "the absolute time")?;
+            same(&meta.expires_at, &meta.deadline, "expires_at and deadline")?;
+        }
+    }
     // Saves until one is refused, which the deadline must bring about.
+    let (key, write) = (key()?, timed(&alice, HOUR, 2 * SHORT)?);
+    store.set(&key, &write, SetMode::Create).await?;
     cx.until("a session that is saved all the time dies at its deadline", async || {
-        Ok(store.set(&key, &write, SetMode::Replace).await.is_err())
+        let saved = store.set(&key, &write, SetMode::Replace).await;
+        if saved.is_ok() { Ok(false) } else { refused(saved, ErrorKind::NotFound, "a save").map(|()| true) }
     })
     .await?;
     gone(&*store, &key, "after its deadline").await

@@ -6,7 +6,7 @@ use std::time::Duration;
 use session_store_core::{SessionKey, SessionStore, SetMode, Version};
 
 use crate::case::{Context, DAY, HOUR, Outcome, SECOND, SHORT, key, owned, timed, user, write};
-use crate::check::{ensure, gone, live, same};
+use crate::check::{ensure, gone, lists, live, same};
 use crate::gate::race;
 
 cases! {
@@ -14,6 +14,7 @@ cases! {
         a_touch_moves_both_times_to_the_millisecond,
         a_touch_ends_at_the_deadline,
         a_touched_session_outlives_its_first_expiry,
+        a_touched_session_is_listed_after_its_first_expiry needs UserIndex,
         touching_never_buys_time_past_the_deadline;
     "T2":
         touching_an_absent_key_creates_nothing,
@@ -56,6 +57,19 @@ async fn a_touched_session_outlives_its_first_expiry(cx: Arc<Context>) -> Outcom
     cx.pass(2 * SECOND + SHORT).await;
     live(&*store, &key, "after its first expiry").await?;
     same(&store.touch(&key, HOUR).await?, &true, "touch after its first expiry")
+}
+
+/// What finds sessions by their expiry has to follow a touch as well.
+async fn a_touched_session_is_listed_after_its_first_expiry(cx: Arc<Context>) -> Outcome {
+    let (store, key, alice) = (cx.store().await?, key()?, user("alice")?);
+    store.set(&key, &timed(&alice, 2 * SECOND, HOUR)?, SetMode::Create).await?;
+    same(&store.touch(&key, HOUR).await?, &true, "touch of a live session")?;
+    cx.pass(2 * SECOND + SHORT).await;
+    lists(&*store, &alice, &[key], "after its first expiry").await?;
+    same(&store.count().await?, &1, "the count after its first expiry")?;
+    store.prune(1_000).await?;
+    lists(&*cx.store().await?, &alice, &[key], "after a prune").await?;
+    same(&store.destroy_by_user(&alice, None).await?, &1, "the sessions that ended")
 }
 
 async fn touching_never_buys_time_past_the_deadline(cx: Arc<Context>) -> Outcome {
@@ -129,7 +143,7 @@ async fn a_shorter_touch_moves_nothing_backwards(cx: Arc<Context>) -> Outcome {
 
 async fn concurrent_touches_leave_the_latest_expiry(cx: Arc<Context>) -> Outcome {
     let (one, two, key) = (cx.store().await?, cx.store().await?, key()?);
-    one.set(&key, &timed(&user("alice")?, SECOND, DAY)?, SetMode::Create).await?;
+    one.set(&key, &timed(&user("alice")?, 60 * SECOND, DAY)?, SetMode::Create).await?;
     let first = live(&*one, &key, "after create").await?.meta;
     for round in 1..=5 {
         let longest = round * HOUR;

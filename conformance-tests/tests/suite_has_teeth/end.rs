@@ -1,6 +1,6 @@
 //! Destroying and rotating.
 
-use session_store_core::{Bytes, Error, Owner, Result, SessionKey, Version, Write};
+use session_store_core::{Bytes, Error, ErrorKind, Owner, Result, SessionKey, SetMode, Version, Write};
 
 use crate::state::{Row, State};
 use crate::store::Reference;
@@ -68,7 +68,9 @@ impl Reference {
             }
             let before = match state.live(from)? {
                 Some(row) => row,
-                None if self.wrong(Fault::RotateCreates) => Row::new(self.written(state, write, None)?, Bytes::new()),
+                None if self.wrong(Fault::RotateCreates) => {
+                    Row::new(self.written(state, write, None, SetMode::Create)?, Bytes::new())
+                }
                 None => return Err(self.dressed(state, Error::not_found(from), from)),
             };
             if expected.is_some_and(|expected| expected != before.meta.version)
@@ -90,12 +92,20 @@ impl Reference {
         // Twice, so that a reader has a turn in between.
         self.pause_if(Fault::RotateRemovesFirst).await;
         self.pause_if(Fault::RotateRemovesFirst).await;
+        self.pause_if(Fault::RotateMeetsADuplicate).await;
         let mut state = self.world.lock();
+        if self.wrong(Fault::RotateMeetsADuplicate) && state.live(to)?.is_some() {
+            return Err(Error::new(ErrorKind::Internal, "a duplicate key"));
+        }
         if !self.wrong(Fault::RotateAsksFirst) && !self.wrong(Fault::RotateRemovesFirst) {
             before = judge(&state)?;
         }
-        let mut meta =
-            self.written(&state, write, Some(&before).filter(|_| !self.wrong(Fault::RotateStartsTheClockAnew)))?;
+        let mut meta = self.written(
+            &state,
+            write,
+            Some(&before).filter(|_| !self.wrong(Fault::RotateStartsTheClockAnew)),
+            SetMode::Replace,
+        )?;
         if self.wrong(Fault::RotateStartsTheClockAnew) && *write.owner() == Owner::Keep {
             meta.user.clone_from(&before.meta.user);
         }
@@ -104,6 +114,9 @@ impl Reference {
         }
         if self.wrong(Fault::RotateKeepsTheVersion) {
             meta.version = before.meta.version;
+        }
+        if self.wrong(Fault::RotateRefusesWhatIsDeadAtOnce) && !meta.is_live(state.now) {
+            return Err(Error::not_found(from));
         }
         let version = meta.version;
         let user = meta.user.clone();

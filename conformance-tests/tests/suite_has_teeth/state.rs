@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) meta: Meta,
     pub(crate) data: Bytes,
     pub(crate) corrupt: bool,
+    /// When it leaves the index, in a store whose index has expiries of its own.
+    pub(crate) listed_until: Timestamp,
     /// Destroyed as far as a get can see.
     pub(crate) hidden: bool,
     /// The row before the last write, for stores that read from a replica.
@@ -32,6 +34,8 @@ pub(crate) struct State {
     pub(crate) now: Timestamp,
     pub(crate) rows: BTreeMap<SessionKey, Row>,
     pub(crate) index: BTreeSet<(UserId, SessionKey)>,
+    /// When all of a user's index dies, in a store where it does.
+    pub(crate) index_until: BTreeMap<UserId, Timestamp>,
     pub(crate) reads: u64,
     /// Held by a clear that is under way, in a store that takes such a lock.
     pub(crate) clearing: bool,
@@ -40,7 +44,15 @@ pub(crate) struct State {
 impl World {
     pub(crate) fn new(fault: Option<Fault>) -> Self {
         let now = Timestamp::from_millis(1_000_000_000_000);
-        let state = State { fault, now, rows: BTreeMap::new(), index: BTreeSet::new(), reads: 0, clearing: false };
+        let state = State {
+            fault,
+            now,
+            rows: BTreeMap::new(),
+            index: BTreeSet::new(),
+            index_until: BTreeMap::new(),
+            reads: 0,
+            clearing: false,
+        };
         Self { fault, state: Mutex::new(state) }
     }
 
@@ -51,7 +63,8 @@ impl World {
 
 impl Row {
     pub(crate) fn new(meta: Meta, data: Bytes) -> Self {
-        Self { meta, data, corrupt: false, hidden: false, before: None }
+        let listed_until = meta.expires_at;
+        Self { meta, data, corrupt: false, listed_until, hidden: false, before: None }
     }
 
     pub(crate) fn record(&self, read_at: Timestamp) -> Record {
@@ -110,11 +123,15 @@ impl State {
             Box::new(row)
         });
         let owner_left = before.as_ref().and_then(|row| row.meta.user.clone());
-        if let Some(user) = owner_left.filter(|_| !self.wrong(Fault::FormerOwnersStayInTheIndex)) {
+        let moves = owner_left != meta.user || !self.wrong(Fault::TheIndexDiesWithAFirstDeadline);
+        if let Some(user) = owner_left.filter(|_| moves && !self.wrong(Fault::FormerOwnersStayInTheIndex)) {
             self.index.remove(&(user, key));
         }
         if let Some(user) = &meta.user {
-            self.index.insert((user.clone(), key));
+            let listed = self.index.insert((user.clone(), key));
+            if listed || !self.wrong(Fault::TheIndexDiesWithAFirstDeadline) {
+                self.index_until.insert(user.clone(), meta.deadline);
+            }
         } else if self.wrong(Fault::TheAnonymousBelongToNull) {
             self.index.extend(UserId::new("null").map(|null| (null, key)));
         }
@@ -131,6 +148,11 @@ impl State {
 
     /// The keys that the index has for a user.
     pub(crate) fn keys_of(&self, user: &UserId) -> Vec<SessionKey> {
+        let dies =
+            self.wrong(Fault::TheIndexDiesWithItsLastWriter) || self.wrong(Fault::TheIndexDiesWithAFirstDeadline);
+        if dies && self.index_until.get(user).is_some_and(|until| *until <= self.now) {
+            return Vec::new();
+        }
         self.index.iter().filter(|(known, _)| self.is_same_user(known, user)).map(|(_, key)| *key).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use session_store_core::{Bytes, Error, ErrorKind, Pruned, Result, SessionKey, Write};
+use session_store_core::{Bytes, Error, ErrorKind, Pruned, Result, SessionKey, SetMode, Write};
 
 use crate::state::{Row, State};
 use crate::store::Reference;
@@ -59,7 +59,11 @@ impl Reference {
             let State { index, rows, .. } = &mut *state;
             index.retain(|(_, key)| rows.contains_key(key));
         }
-        let removed = if self.wrong(Fault::PruneCountsFirst) { dead.len() as u64 } else { removed };
+        let removed = match self.world.fault {
+            Some(Fault::PruneCountsFirst) => dead.len() as u64,
+            Some(Fault::PruneTellsOfNothing) => 0,
+            _ => removed,
+        };
         Ok(Pruned { removed, more: dead.len() == limit || self.wrong(Fault::PruneAlwaysSaysMore) })
     }
 
@@ -71,6 +75,9 @@ impl Reference {
         if self.wrong(Fault::CountsUsersOnly) {
             return state.rows.values().filter(|row| row.meta.user.is_some() && state.is_live(&row.meta)).count()
                 as u64;
+        }
+        if self.wrong(Fault::CountsOneBatch) {
+            return state.rows.values().filter(|row| state.is_live(&row.meta)).take(100).count() as u64;
         }
         let hides = self.wrong(Fault::DestroyedStayListed) || self.wrong(Fault::ClearHidesFromGetOnly);
         state.rows.values().filter(|row| state.is_live(&row.meta) && !(hides && row.hidden)).count() as u64
@@ -84,7 +91,7 @@ impl Reference {
             tokio::task::yield_now().await;
             self.world.lock().clearing = false;
         }
-        let keys: Vec<_> = {
+        let mut keys: Vec<_> = {
             let state = self.world.lock();
             let spared = |row: &Row| row.corrupt && self.wrong(Fault::ClearSparesCorrupt);
             state.rows.iter().filter(|(_, row)| !spared(row)).map(|(key, _)| *key).collect()
@@ -94,6 +101,9 @@ impl Reference {
             for (_, world) in worlds.iter().filter(|(name, _)| name.starts_with(&self.name) && **name != self.name) {
                 world.lock().rows.clear();
             }
+        }
+        if self.wrong(Fault::ClearEndsOneBatch) {
+            keys.truncate(100);
         }
         let mut ended = 0;
         let mut state = self.world.lock();
@@ -121,8 +131,12 @@ impl Reference {
         }
         if self.wrong(Fault::PingWrites) {
             let mut state = self.world.lock();
-            let meta =
-                self.written(&state, &Write::new("ping", Duration::from_secs(9), Duration::from_secs(9))?, None)?;
+            let meta = self.written(
+                &state,
+                &Write::new("ping", Duration::from_secs(9), Duration::from_secs(9))?,
+                None,
+                SetMode::Create,
+            )?;
             state.put(SessionKey::from_bytes([0; 32]), meta, Bytes::new());
         }
         Ok(())

@@ -40,6 +40,8 @@ impl Reference {
                     if self.wrong(Fault::PagesAreCutBeforeFiltering) {
                         entries.push((key, None));
                     }
+                } else if self.wrong(Fault::TouchForgetsTheIndex) && row.listed_until <= now {
+                    // Its entry has expired, and the session has not.
                 } else if verified {
                     if self.wrong(Fault::ListsExtend)
                         && let Some(row) = state.rows.get_mut(&key)
@@ -134,6 +136,9 @@ impl Reference {
         let mut ended = 0;
         for key in keys {
             let corrupt = state.rows.get(&key).is_some_and(|row| row.corrupt);
+            if corrupt && self.wrong(Fault::RevokeLeavesCorrupt) {
+                continue;
+            }
             if corrupt && self.wrong(Fault::RevokeStopsAtCorrupt) {
                 return Err(state.corrupt(&key));
             }

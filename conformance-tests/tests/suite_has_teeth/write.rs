@@ -26,7 +26,7 @@ impl Reference {
     }
 
     /// What a write leaves behind; `before` is what it falls on, where that was live.
-    pub(crate) fn written(&self, state: &State, write: &Write, before: Option<&Row>) -> Result<Meta> {
+    pub(crate) fn written(&self, state: &State, write: &Write, before: Option<&Row>, mode: SetMode) -> Result<Meta> {
         let version = self.version(state, write, before)?;
         let before = before.map(|row| &row.meta);
         let mut meta = Meta::written(write, before, state.now, version);
@@ -58,6 +58,10 @@ impl Reference {
                 meta.expires_at = state.now.saturating_add(idle).min(before.deadline);
             }
             (Some(Fault::SavesBuyTime), Some(_)) => {
+                meta.deadline = state.now.saturating_add(absolute);
+                meta.expires_at = state.now.saturating_add(idle).min(meta.deadline);
+            }
+            (Some(Fault::UpsertBuysTime), Some(_)) if mode == SetMode::Upsert => {
                 meta.deadline = state.now.saturating_add(absolute);
                 meta.expires_at = state.now.saturating_add(idle).min(meta.deadline);
             }
@@ -133,7 +137,7 @@ impl Reference {
             if self.wrong(Fault::LeftoversAreContinued) {
                 before = before.or_else(|| state.rows.get(key).cloned());
             }
-            let meta = self.written(&state, write, before.as_ref())?;
+            let meta = self.written(&state, write, before.as_ref(), mode)?;
             if self.wrong(Fault::RefusesWhatIsDeadAtOnce) && !meta.is_live(state.now) {
                 return Err(Error::not_found(key));
             }
@@ -187,7 +191,7 @@ impl Reference {
                 Some(row) => row,
                 None if self.wrong(Fault::TouchCreates) => {
                     let write = Write::new("", idle, idle)?;
-                    let meta = self.written(&state, &write, None)?;
+                    let meta = self.written(&state, &write, None, SetMode::Create)?;
                     Row::new(meta, Bytes::new())
                 }
                 None => return Ok(false),
@@ -196,6 +200,7 @@ impl Reference {
         if self.wrong(Fault::TouchTakesTheRowOut) {
             self.world.lock().remove(key);
         }
+        self.pause_if(Fault::TouchAsksFirst).await;
         self.pause_if(Fault::TouchWritesTheRowBack).await;
         self.pause_if(Fault::TouchTakesTheRowOut).await;
         let mut state = self.world.lock();
@@ -212,10 +217,11 @@ impl Reference {
             state.put(*key, row.meta, row.data);
             return Ok(true);
         }
-        if state.live(key)?.is_none() {
+        if state.live(key)?.is_none() && !self.wrong(Fault::TouchAsksFirst) {
             return Ok(false);
         }
-        let Some(Row { meta, .. }) = state.rows.get_mut(key) else { return Ok(false) };
+        let State { rows, index, .. } = &mut *state;
+        let Some(Row { meta, listed_until, .. }) = rows.get_mut(key) else { return Ok(false) };
         match self.world.fault {
             Some(Fault::TouchDoesNothing) => {}
             Some(Fault::TouchIsNotSeen) => {
@@ -242,10 +248,13 @@ impl Reference {
                 meta.touch(idle, now);
                 let user = meta.user.take();
                 if let Some(user) = user {
-                    state.index.remove(&(user, *key));
+                    index.remove(&(user, *key));
                 }
             }
             _ => meta.touch(idle, now),
+        }
+        if !self.wrong(Fault::TouchForgetsTheIndex) {
+            *listed_until = meta.expires_at;
         }
         Ok(true)
     }

@@ -14,6 +14,9 @@ macro_rules! wrong {
 
 wrong! {
     // Time and expiry.
+    UpsertBuysTime:
+        "S6/later_writes_keep_the_time_of_creation"
+        "S6/saving_never_buys_time_past_the_deadline";
     RoundsTimesToSeconds:
         "G2/expired_is_none"
         "S1/create_over_an_expired_leftover_makes_a_new_session"
@@ -21,14 +24,17 @@ wrong! {
         "S2/a_save_after_the_expiry_is_refused"
         "S6/a_new_session_has_its_times_to_the_millisecond"
         "S6/a_write_counts_as_seen"
+        "S6/saving_never_buys_time_past_the_deadline"
         "S6/a_write_that_is_dead_at_once_is_accepted"
         "S8/upsert_over_an_expired_leftover_makes_a_new_session"
         "T2/touching_an_expired_session_does_not_revive_it"
         "D2/destroying_what_is_not_live_is_false"
         "R1/a_rotation_keeps_the_absolute_clock_running"
         "R1/a_rotation_over_an_expired_leftover_succeeds"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted"
         "R2/rotating_what_is_not_live_is_refused"
         "L1/a_list_has_exactly_the_live_sessions"
+        "L1/a_session_of_a_short_life_hides_no_other"
         "L3/a_page_is_full_although_sessions_expired"
         "L4/a_prune_that_meets_a_dead_session_unlists_no_newer_one"
         "L4/a_list_that_meets_a_dead_session_removes_no_newer_one"
@@ -36,6 +42,7 @@ wrong! {
         "P1/a_prune_removes_no_live_session"
         "P1/a_prune_removes_no_session_that_is_created_again_meanwhile"
         "P3/nothing_is_left_of_the_dead"
+        "P3/a_prune_tells_that_it_removed_something"
         "C1/count_leaves_the_expired_out"
         "C1/clear_leaves_the_expired_uncounted";
     ShortTimeoutsNeverEnd:
@@ -48,7 +55,8 @@ wrong! {
         "S6/saving_never_buys_time_past_the_deadline"
         "S6/a_write_that_is_dead_at_once_is_accepted"
         "T1/a_touch_ends_at_the_deadline"
-        "T1/touching_never_buys_time_past_the_deadline";
+        "T1/touching_never_buys_time_past_the_deadline"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted";
     SavesMoveTheCreation:
         "S6/later_writes_keep_the_time_of_creation"
         "S6/saving_never_buys_time_past_the_deadline"
@@ -61,13 +69,16 @@ wrong! {
     SavesKeepTheFirstDeadline:
         "S6/a_changed_policy_arrives_with_the_next_save"
         "S6/a_write_that_is_dead_at_once_is_accepted"
-        "R1/a_rotation_keeps_the_absolute_clock_running";
+        "R1/a_rotation_keeps_the_absolute_clock_running"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted"
+        "L1/a_session_saved_for_longer_stays_listed";
     SavesBuyTime:
         "S6/later_writes_keep_the_time_of_creation"
         "S6/saving_never_buys_time_past_the_deadline"
         "S6/a_write_that_is_dead_at_once_is_accepted"
         "R1/a_rotation_keeps_the_absolute_clock_running"
-        "R1/a_chain_of_rotations_keeps_the_time_of_creation";
+        "R1/a_chain_of_rotations_keeps_the_time_of_creation"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted";
     SavesAreNotSeen:
         "S6/a_write_counts_as_seen"
         "R1/a_rotation_keeps_the_absolute_clock_running";
@@ -81,7 +92,8 @@ wrong! {
     ExpiresLate:
         "G1/a_session_lives_to_its_idle_timeout_and_not_longer"
         "G1/a_session_lives_to_its_deadline_and_not_longer"
-        "S6/a_write_that_is_dead_at_once_is_accepted";
+        "S6/a_write_that_is_dead_at_once_is_accepted"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted";
     NeverExpires:
         "G1/a_session_lives_to_its_idle_timeout_and_not_longer"
         "G1/a_session_lives_to_its_deadline_and_not_longer"
@@ -99,8 +111,10 @@ wrong! {
         "T2/touching_an_expired_session_does_not_revive_it"
         "D2/destroying_what_is_not_live_is_false"
         "R1/a_rotation_over_an_expired_leftover_succeeds"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted"
         "R2/rotating_what_is_not_live_is_refused"
         "L1/a_list_has_exactly_the_live_sessions"
+        "L1/a_session_of_a_short_life_hides_no_other"
         "L3/a_page_is_full_although_sessions_expired"
         "L4/a_prune_that_meets_a_dead_session_unlists_no_newer_one"
         "L4/a_list_that_meets_a_dead_session_removes_no_newer_one"
@@ -108,6 +122,7 @@ wrong! {
         "P1/a_prune_removes_no_live_session"
         "P1/a_prune_removes_no_session_that_is_created_again_meanwhile"
         "P3/nothing_is_left_of_the_dead"
+        "P3/a_prune_tells_that_it_removed_something"
         "C1/count_leaves_the_expired_out"
         "C1/clear_leaves_the_expired_uncounted";
 
@@ -176,9 +191,11 @@ wrong! {
         "D3/a_rotate_in_flight_does_not_revive"
         "R1/a_rotation_moves_the_session"
         "R1/a_chain_of_rotations_keeps_the_time_of_creation"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted"
         "R2/rotating_what_is_not_live_is_refused"
         "R2/rotating_an_older_version_is_refused"
         "R3/of_20_concurrent_rotations_one_wins"
+        "R3/of_a_rotation_and_a_creation_of_one_key_one_wins"
         "R4/between_its_steps_one_key_is_readable"
         "L2/users_whose_names_look_like_patterns_do_not_mix"
         "L2/users_whose_names_look_alike_do_not_mix"
@@ -188,6 +205,7 @@ wrong! {
         "B1/a_rotation_between_its_steps_does_not_escape"
         "B1/creates_beside_it_are_whole"
         "C1/clear_ends_all_sessions_and_says_how_many"
+        "C1/a_save_in_flight_does_not_escape_a_clear"
         "N1/a_name_that_begins_with_another_is_another"
         "N1/a_name_that_looks_like_a_pattern_is_taken_literally"
         "N1/a_name_with_quotes_is_taken_literally"
@@ -202,7 +220,7 @@ wrong! {
         "Z1/data_over_the_limit_is_refused_in_every_mode"
         "Z1/a_rotation_over_the_limit_is_refused"
         "Z2/destroy_removes_a_corrupt_record"
-        "Z2/destroy_by_user_gets_past_a_corrupt_record"
+        "Z2/destroy_by_user_removes_corrupt_records"
         "Z2/clear_removes_a_corrupt_record";
     GetForgetsTheOwner:
         "G1/a_live_session_is_read_back"
@@ -220,6 +238,9 @@ wrong! {
         "K2/a_dropped_read_or_touch_changes_nothing_else";
     ReadsFromALaggingReplica:
         "G4/another_handle_reads_an_update"
+        "S6/a_write_counts_as_seen"
+        "S6/a_changed_policy_arrives_with_the_next_save"
+        "S6/a_shorter_idle_timeout_arrives_with_the_next_save"
         "K1/no_update_of_a_counter_is_lost"
         "K1/no_reader_goes_back_in_time";
     ReadsExtend:
@@ -259,16 +280,22 @@ wrong! {
         "S1/create_on_a_live_key_is_refused"
         "S1/of_50_concurrent_creates_one_wins"
         "S1/of_concurrent_creates_over_a_leftover_one_wins"
+        "R3/of_a_rotation_and_a_creation_of_one_key_one_wins"
         "E1/a_refusal_is_final_and_its_outcome_is_known"
         "E1/a_refusal_names_its_record"
         "E2/no_refusal_shows_a_secret";
     UpsertIsCreate:
         "S4/versions_are_never_used_again"
         "S6/later_writes_keep_the_time_of_creation"
+        "S6/a_write_counts_as_seen"
+        "S6/a_changed_policy_arrives_with_the_next_save"
+        "S6/a_shorter_idle_timeout_arrives_with_the_next_save"
+        "S6/saving_never_buys_time_past_the_deadline"
         "S7/keep_keeps_the_owner"
         "S7/every_mode_changes_the_owner"
         "S8/upsert_overwrites"
-        "S8/of_concurrent_upserts_one_is_last_and_none_fails";
+        "S8/of_concurrent_upserts_one_is_last_and_none_fails"
+        "L1/a_session_saved_for_longer_stays_listed";
     UpsertIsReplace:
         "S4/versions_are_never_used_again"
         "S6/a_new_session_has_its_times_to_the_millisecond"
@@ -309,7 +336,9 @@ wrong! {
         "S1/of_50_concurrent_creates_one_wins"
         "S1/of_concurrent_creates_over_a_leftover_one_wins";
     ReplaceAsksFirst:
-        "D3/a_replace_in_flight_does_not_revive";
+        "D3/a_replace_in_flight_does_not_revive"
+        "C1/a_save_in_flight_does_not_escape_a_clear"
+        "K1/a_save_held_past_the_expiry_revives_nothing";
     UpdateAsksFirst:
         "S3/of_20_concurrent_updates_of_one_version_one_wins"
         "D3/an_update_in_flight_does_not_revive"
@@ -323,6 +352,11 @@ wrong! {
         "R1/a_rotation_over_an_expired_leftover_succeeds";
 
     // Writes in more steps than one, owners and the index.
+    TheIndexDiesWithItsLastWriter:
+        "L1/a_session_of_a_short_life_hides_no_other";
+    TheIndexDiesWithAFirstDeadline:
+        "L1/a_session_of_a_short_life_hides_no_other"
+        "L1/a_session_saved_for_longer_stays_listed";
     TheAnonymousBelongToNull:
         "L1/a_list_of_nobody_is_empty";
     TheIndexIsReadThenWritten:
@@ -341,6 +375,7 @@ wrong! {
         "R1/a_rotation_moves_the_entry_of_the_list"
         "R1/a_rotation_over_an_expired_leftover_succeeds"
         "R3/of_20_concurrent_rotations_one_wins"
+        "L1/a_session_saved_for_longer_stays_listed"
         "B1/a_rotation_in_flight_does_not_escape"
         "B1/rotations_beside_it_do_not_escape";
     WritesDataThenOwner:
@@ -349,10 +384,13 @@ wrong! {
         "S5/a_reader_sees_all_of_the_old_or_all_of_the_new"
         "D3/a_replace_in_flight_does_not_revive"
         "D3/an_update_in_flight_does_not_revive"
-        "K1/no_update_of_a_counter_is_lost";
+        "C1/a_save_in_flight_does_not_escape_a_clear"
+        "K1/no_update_of_a_counter_is_lost"
+        "K1/a_save_held_past_the_expiry_revives_nothing";
     WritesRowThenIndex:
         "D3/a_replace_in_flight_does_not_revive"
         "D3/an_update_in_flight_does_not_revive"
+        "C1/a_save_in_flight_does_not_escape_a_clear"
         "K1/no_update_of_a_counter_is_lost"
         "K1/creates_and_destroys_of_one_key_alternate"
         "K2/a_dropped_create_is_done_or_not"
@@ -375,6 +413,10 @@ wrong! {
         "K2/a_dropped_change_of_owner_is_done_or_not";
 
     // Touch.
+    TouchForgetsTheIndex:
+        "T1/a_touched_session_is_listed_after_its_first_expiry";
+    TouchAsksFirst:
+        "K1/a_touch_held_past_the_expiry_revives_nothing";
     TouchTakesAnyTimeout:
         "I1/a_touch_out_of_bounds_is_refused";
     TouchRefusesTheLongest:
@@ -395,15 +437,20 @@ wrong! {
         "T3/a_touch_never_makes_an_update_fail"
         "T4/concurrent_touches_leave_the_latest_expiry"
         "D3/a_touch_in_flight_does_not_revive"
+        "C1/a_save_in_flight_does_not_escape_a_clear"
+        "K1/a_touch_held_past_the_expiry_revives_nothing"
         "K2/a_dropped_read_or_touch_changes_nothing_else";
     TouchWritesTheRowBack:
         "T3/a_touch_never_makes_an_update_fail"
         "T4/concurrent_touches_leave_the_latest_expiry"
-        "D3/a_touch_in_flight_does_not_revive";
+        "D3/a_touch_in_flight_does_not_revive"
+        "C1/a_save_in_flight_does_not_escape_a_clear"
+        "K1/a_touch_held_past_the_expiry_revives_nothing";
     TouchDoesNothing:
         "T1/a_touch_moves_both_times_to_the_millisecond"
         "T1/a_touch_ends_at_the_deadline"
         "T1/a_touched_session_outlives_its_first_expiry"
+        "T1/a_touched_session_is_listed_after_its_first_expiry"
         "T4/concurrent_touches_leave_the_latest_expiry"
         "P1/a_prune_removes_no_session_that_is_touched_meanwhile";
     TouchIsNotSeen:
@@ -419,6 +466,7 @@ wrong! {
         "T3/a_touch_never_makes_an_update_fail"
         "K2/a_dropped_read_or_touch_changes_nothing_else";
     TouchForgetsTheOwner:
+        "T1/a_touched_session_is_listed_after_its_first_expiry"
         "T3/a_touch_keeps_owner_data_and_version";
 
     // Destroy.
@@ -541,6 +589,11 @@ wrong! {
         "Z2/destroy_removes_a_corrupt_record";
 
     // Rotate.
+    RotateRefusesWhatIsDeadAtOnce:
+        "R1/a_rotation_that_is_dead_at_once_is_accepted";
+    RotateMeetsADuplicate:
+        "R3/of_a_rotation_and_a_creation_of_one_key_one_wins"
+        "R3/of_two_rotations_to_one_key_one_wins";
     RotateTakesTheSameKey:
         "R2/rotating_to_the_same_key_is_refused"
         "E1/a_refusal_is_final_and_its_outcome_is_known"
@@ -550,6 +603,8 @@ wrong! {
         "Z1/a_rotation_over_the_limit_is_refused";
     RotateOverwrites:
         "R2/rotating_onto_a_live_key_is_refused"
+        "R3/of_two_rotations_to_one_key_one_wins"
+        "R3/two_rotations_onto_each_other_are_refused"
         "E1/a_refusal_is_final_and_its_outcome_is_known"
         "E1/a_refusal_names_its_record"
         "E2/no_refusal_shows_a_secret";
@@ -575,20 +630,25 @@ wrong! {
         "E1/a_refusal_names_its_record"
         "E2/no_refusal_shows_a_secret";
     RotateRemovesFirst:
-        "R4/at_no_moment_are_both_keys_unreadable"
+        "R3/of_a_rotation_and_a_creation_of_one_key_one_wins"
+        "R3/of_two_rotations_to_one_key_one_wins"
         "R4/between_its_steps_one_key_is_readable"
+        "R4/at_no_moment_are_both_keys_unreadable"
         "B1/a_rotation_in_flight_does_not_escape"
         "B1/rotations_beside_it_do_not_escape"
         "K2/a_dropped_rotate_is_done_or_not";
     RotateAsksFirst:
         "D3/a_rotate_in_flight_does_not_revive"
         "R3/of_20_concurrent_rotations_one_wins"
+        "R3/of_a_rotation_and_a_creation_of_one_key_one_wins"
+        "R3/of_two_rotations_to_one_key_one_wins"
         "B1/a_rotation_in_flight_does_not_escape"
         "B1/rotations_beside_it_do_not_escape";
     RotateStartsTheClockAnew:
         "R1/a_rotation_keeps_the_absolute_clock_running"
         "R1/a_chain_of_rotations_keeps_the_time_of_creation"
-        "R1/a_rotation_over_an_expired_leftover_succeeds";
+        "R1/a_rotation_over_an_expired_leftover_succeeds"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted";
     RotateKeepsTheOwner:
         "R1/a_rotation_changes_the_owner";
     RotateKeepsTheVersion:
@@ -612,8 +672,11 @@ wrong! {
         "R1/a_rotation_moves_the_entry_of_the_list"
         "R1/a_rotation_changes_the_owner"
         "R1/a_rotation_over_an_expired_leftover_succeeds"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted"
         "R1/the_old_key_is_dead_to_every_operation"
         "R3/of_20_concurrent_rotations_one_wins"
+        "R3/of_a_rotation_and_a_creation_of_one_key_one_wins"
+        "R3/of_two_rotations_to_one_key_one_wins"
         "B1/a_rotation_in_flight_does_not_escape"
         "B1/rotations_beside_it_do_not_escape"
         "C1/count_follows_every_change";
@@ -641,6 +704,7 @@ wrong! {
         "D3/a_rotate_in_flight_does_not_revive"
         "L1/a_list_has_exactly_the_live_sessions"
         "L1/a_list_tells_what_get_tells"
+        "L1/a_session_saved_for_longer_stays_listed"
         "L1/concurrent_creates_are_all_listed"
         "L1/a_list_between_whose_steps_a_session_ends_has_the_others"
         "L1/a_list_beside_creates_and_destroys_has_the_steady_sessions"
@@ -665,6 +729,7 @@ wrong! {
         "S7/keep_keeps_the_owner"
         "S7/every_mode_changes_the_owner"
         "S8/upsert_over_an_expired_leftover_makes_a_new_session"
+        "T1/a_touched_session_is_listed_after_its_first_expiry"
         "T3/a_touch_keeps_owner_data_and_version"
         "D1/a_destroyed_session_is_in_no_list"
         "D1/only_the_session_that_was_named_ends"
@@ -679,13 +744,12 @@ wrong! {
         "L1/a_list_has_exactly_the_live_sessions"
         "L1/a_list_tells_what_get_tells"
         "L1/a_list_of_nobody_is_empty"
+        "L1/a_session_of_a_short_life_hides_no_other"
+        "L1/a_session_saved_for_longer_stays_listed"
         "L1/concurrent_creates_are_all_listed"
         "L1/a_list_between_whose_steps_a_session_ends_has_the_others"
         "L1/a_list_beside_creates_and_destroys_has_the_steady_sessions"
         "L1/a_list_beside_changes_of_owner_has_the_steady_sessions"
-        "L2/users_whose_names_look_like_patterns_do_not_mix"
-        "L2/users_whose_names_look_alike_do_not_mix"
-        "L2/users_of_1_and_of_256_bytes_do_not_mix"
         "L3/pages_of_every_size_hold_each_session_once"
         "L3/a_full_last_page_is_followed_by_an_empty_one"
         "L3/a_page_begins_after_a_key_that_is_not_there"
@@ -694,6 +758,9 @@ wrong! {
         "L4/pruning_removes_no_live_session_from_its_list"
         "L4/a_prune_that_meets_a_dead_session_unlists_no_newer_one"
         "L4/a_list_that_meets_a_dead_session_removes_no_newer_one"
+        "L2/users_whose_names_look_like_patterns_do_not_mix"
+        "L2/users_whose_names_look_alike_do_not_mix"
+        "L2/users_of_1_and_of_256_bytes_do_not_mix"
         "B1/all_sessions_of_the_user_end_and_no_others"
         "B1/the_excepted_session_lives"
         "B1/an_excepted_key_of_nobody_or_of_another_changes_nothing"
@@ -723,7 +790,7 @@ wrong! {
         "E1/what_is_not_supported_is_refused"
         "E2/no_debug_text_shows_a_secret"
         "Z2/destroy_removes_a_corrupt_record"
-        "Z2/destroy_by_user_gets_past_a_corrupt_record"
+        "Z2/destroy_by_user_removes_corrupt_records"
         "Z2/a_list_skips_a_corrupt_record";
     ListsStopAtCorrupt:
         "Z2/a_list_skips_a_corrupt_record";
@@ -731,6 +798,7 @@ wrong! {
         "G3/listing_does_not_keep_a_session_alive"
         "S6/a_write_that_is_dead_at_once_is_accepted"
         "L1/a_list_has_exactly_the_live_sessions"
+        "L1/a_session_of_a_short_life_hides_no_other"
         "L3/a_page_is_full_although_sessions_expired";
     PagesAreCutBeforeFiltering:
         "L3/a_page_is_full_although_sessions_expired";
@@ -752,6 +820,8 @@ wrong! {
         "L2/users_whose_names_look_like_patterns_do_not_mix";
 
     // Revocation.
+    RevokeLeavesCorrupt:
+        "Z2/destroy_by_user_removes_corrupt_records";
     RevokeEndsTheAnonymousToo:
         "B1/all_sessions_of_the_user_end_and_no_others";
     RevokeNeedsAnExceptedSession:
@@ -771,11 +841,17 @@ wrong! {
         "B1/a_rotation_between_its_steps_does_not_escape"
         "B1/several_at_once_count_each_session_once";
     RevokeStopsAtCorrupt:
-        "Z2/destroy_by_user_gets_past_a_corrupt_record";
+        "Z2/destroy_by_user_removes_corrupt_records";
     RevokeCountsTheExpired:
         "B1/what_is_not_live_is_not_counted";
 
     // Prune, count, clear, ping.
+    ClearEndsOneBatch:
+        "C1/over_a_thousand_sessions_are_counted_and_cleared";
+    CountsOneBatch:
+        "C1/over_a_thousand_sessions_are_counted_and_cleared";
+    PruneTellsOfNothing:
+        "P3/a_prune_tells_that_it_removed_something";
     ClearIsLockedOut:
         "K2/a_dropped_clear_can_be_repeated";
     ClearHidesFromGetOnly:
@@ -785,11 +861,14 @@ wrong! {
     PruneTakesZero:
         "I1/a_prune_of_nothing_is_refused";
     PruneDoesNothing:
-        "P3/nothing_is_left_of_the_dead";
+        "P3/nothing_is_left_of_the_dead"
+        "P3/a_prune_tells_that_it_removed_something";
     PruneIgnoresItsLimit:
         "P1/a_prune_removes_no_more_than_its_limit"
         "P2/several_prunes_at_once_remove_each_dead_record_once"
-        "P3/nothing_is_left_of_the_dead";
+        "P3/nothing_is_left_of_the_dead"
+        "P3/a_prune_tells_that_it_removed_something"
+        "Z2/prune_and_count_get_past_a_corrupt_record";
     PruneStopsAtCorrupt:
         "Z2/prune_and_count_get_past_a_corrupt_record";
     PruneAsksFirst:
@@ -801,6 +880,8 @@ wrong! {
     PruneRepairsLate:
         "L4/a_prune_that_meets_a_dead_session_unlists_no_newer_one";
     PruneRemovesALiveSession:
+        "T1/a_touched_session_is_listed_after_its_first_expiry"
+        "L1/a_session_of_a_short_life_hides_no_other"
         "L4/pruning_removes_no_live_session_from_its_list"
         "P1/a_prune_removes_no_live_session"
         "P1/a_prune_of_nothing_says_so"
@@ -820,6 +901,7 @@ wrong! {
         "P1/a_prune_of_nothing_says_so"
         "P2/several_prunes_at_once_remove_each_dead_record_once"
         "P3/nothing_is_left_of_the_dead"
+        "P3/a_prune_tells_that_it_removed_something"
         "P3/nothing_is_left_of_the_destroyed"
         "Z2/prune_and_count_get_past_a_corrupt_record";
     CountsTheExpired:
@@ -829,6 +911,7 @@ wrong! {
     CountsUsersOnly:
         "D1/a_destroyed_session_is_not_counted"
         "R1/a_chain_of_rotations_keeps_the_time_of_creation"
+        "R3/of_two_rotations_to_one_key_one_wins"
         "C1/count_follows_every_change"
         "C1/count_leaves_the_expired_out";
     ClearSparesCorrupt:
@@ -840,6 +923,7 @@ wrong! {
         "P3/nothing_is_left_of_the_dead"
         "C1/clear_ends_all_sessions_and_says_how_many"
         "C1/clear_leaves_the_expired_uncounted"
+        "C1/a_save_in_flight_does_not_escape_a_clear"
         "Z2/clear_removes_a_corrupt_record";
     ClearCountsTheExpired:
         "C1/clear_leaves_the_expired_uncounted";
