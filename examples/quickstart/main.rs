@@ -43,7 +43,10 @@ async fn run() -> Result {
     let visitors = corpus::visitors()?;
     let sessions: Vec<_> = visitors.iter().map(|visitor| visitor.session.clone()).collect();
 
-    println!("{} sessions of a web shop, as Express kept them, in the embedded store:\n", sessions.len());
+    println!(
+        "{} sessions of a web shop, as express-session keeps them in Node.js, live in the embedded store:\n",
+        sessions.len()
+    );
     println!("{}", table::steps(&life::live(&*store, visitors).await?));
     if cfg!(debug_assertions) {
         println!("These are the times of an unoptimized build; they include encoding and decoding.\n");

@@ -33,11 +33,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// assert_eq!(answer(&Error::new(ErrorKind::Timeout, "no answer in 5 s")), 503);
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{message}")]
 struct Inner {
     kind: ErrorKind,
@@ -62,7 +62,8 @@ pub enum ErrorKind {
     InvalidInput,
     /// The data is over the configured limit. Nothing was sent.
     TooLarge,
-    /// The database holds bytes that this project did not write, or cannot read.
+    /// The database holds bytes that this project did not write, or data that does not fit the type it is
+    /// decoded into.
     Corrupt,
     /// The database cannot be reached, or refuses to serve now.
     Unavailable,
@@ -99,6 +100,24 @@ impl ErrorKind {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("message", &self.message)
+            .field("transient", &self.transient)
+            .field("outcome_unknown", &self.outcome_unknown)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 

@@ -66,7 +66,7 @@ impl FromStr for SessionId {
 
     fn from_str(text: &str) -> Result<Self> {
         if !(Self::MIN_LEN..=Self::MAX_LEN).contains(&text.len()) {
-            return Err(Error::invalid_input("a session ID has 22 to 256 characters"));
+            return Err(Error::invalid_input(format!("a session ID has 22 to 256 characters, not {}", text.len())));
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::invalid_input("a session ID has visible ASCII characters only"));

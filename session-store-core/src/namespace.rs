@@ -30,7 +30,10 @@ impl Namespace {
     pub fn new(name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         if !(1..=Self::MAX_LEN).contains(&name.len()) {
-            return Err(Error::config("a namespace has 1 to 40 bytes; choose a shorter or a non-empty name"));
+            return Err(Error::config(format!(
+                "a namespace has 1 to 40 bytes, not {}; choose another name",
+                name.len()
+            )));
         }
         if name.contains('\0') {
             return Err(Error::config("a namespace must not contain NUL"));

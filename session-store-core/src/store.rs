@@ -54,9 +54,18 @@ use crate::{Entry, Page, Pruned, Record, Result, SessionKey, SetMode, UserId, Ve
 ///
 /// # For implementers
 ///
-/// One statement or script decides and changes; only a refusal may cost a second read, to name its
-/// kind. Every method is required: a default that is weaker than the contract would compile and ship.
-/// A wrapper forwards every method, and `#[deny(clippy::missing_trait_methods)]` on it keeps it so.
+/// Write `#[async_trait] impl SessionStore for YourStore` with plain `async fn`s; the macro is
+/// [`session_store_core::async_trait`](crate::async_trait). One statement or script decides and changes;
+/// only a refusal may cost a second read, to name its kind. Every method is required: a default that is
+/// weaker than the contract would compile and ship. A wrapper forwards every method, and
+/// `#[deny(clippy::missing_trait_methods)]` on it keeps it so.
+///
+/// These do a part of the work: [`Namespace::new`](crate::Namespace::new) (N1), [`Write::check_size`]
+/// (Z1), [`timeout_millis`](crate::timeout_millis) (I1), [`Version::generate`] (S4), the constructors of
+/// [`Error`](crate::Error) that are named after refusals (E1), and, where no database does the arithmetic
+/// on times, [`Meta::written`](crate::Meta::written), [`Meta::touch`](crate::Meta::touch),
+/// [`Meta::is_live`](crate::Meta::is_live) and [`Meta::check`](crate::Meta::check). The store in
+/// `session-store-memory` is a short example.
 ///
 /// # Example: what a late save meets after a logout
 ///
@@ -154,6 +163,22 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     ///
     /// A write keeps the owner unless it says otherwise: at a login, name the user by
     /// [`Write::with_owner`].
+    ///
+    /// # Example: a login
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use session_store_core::{Owner, Record, Result, SessionId, SessionKey, SessionStore, UserId, Write};
+    ///
+    /// /// Returns the ID for the cookie; the one that the visitor had before is worth nothing from now on.
+    /// async fn log_in(store: &dyn SessionStore, old: &SessionId, record: &Record, name: &str) -> Result<SessionId> {
+    ///     const HOUR: Duration = Duration::from_secs(3600);
+    ///     let new = SessionId::generate()?;
+    ///     let write = Write::new(record.data.clone(), HOUR, 24 * HOUR)?.with_owner(Owner::User(UserId::new(name)?));
+    ///     store.rotate(&SessionKey::from(old), &SessionKey::from(&new), &write, Some(record.meta.version)).await?;
+    ///     Ok(new)
+    /// }
+    /// ```
     ///
     /// - **R1** After `Ok`, `from` is dead and `to` holds `write` with `from`'s `created_at`: the
     ///   absolute clock runs on.

@@ -32,15 +32,15 @@ impl UserId {
     /// # Errors
     ///
     /// `InvalidInput` when the name is empty, longer than 256 bytes, or contains NUL.
-    pub fn new(name: impl Into<Arc<str>>) -> Result<Self> {
-        let name = name.into();
+    pub fn new(name: impl AsRef<str>) -> Result<Self> {
+        let name = name.as_ref();
         if !(1..=Self::MAX_LEN).contains(&name.len()) {
-            return Err(Error::invalid_input("a user has 1 to 256 bytes"));
+            return Err(Error::invalid_input(format!("a user has 1 to 256 bytes, not {}", name.len())));
         }
         if name.contains('\0') {
             return Err(Error::invalid_input("a user must not contain NUL"));
         }
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 
     /// The name.

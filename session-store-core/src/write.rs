@@ -77,7 +77,8 @@ pub struct Write {
 
 impl Write {
     /// A write of `data` that keeps the owner. The session dies `idle` after it was last seen, and
-    /// `absolute` after it was created at the latest. Both count in whole milliseconds.
+    /// `absolute` after it was created at the latest. Both count in whole milliseconds, and an `idle` beyond
+    /// `absolute` is allowed: then `absolute` alone decides.
     ///
     /// # Errors
     ///

@@ -58,5 +58,8 @@ fn a_missing_field_without_a_default_is_corrupt() {
     let codec = Codec::new();
     let error = codec.decode::<Demanding>(&codec.encode(&older()).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert_eq!(error.to_string(), "the data does not fit the type: a field is missing or has another type");
+    assert_eq!(
+        error.to_string(),
+        "the data does not fit the type: a field is missing (one that is new wants `#[serde(default)]`) or of another type"
+    );
 }

@@ -38,7 +38,7 @@ pub(super) async fn log_out(shop: &Shop<'_>, visitors: &mut Vec<Visitor>) -> Res
     }
     Ok([
         log_out.shows("while another request still holds the session"),
-        late.shows("its save is refused: what was ended stays ended"),
+        late.shows("that request saves, and is refused: what was ended stays ended"),
     ])
 }
 
@@ -63,7 +63,10 @@ pub(super) async fn expire(shop: &Shop<'_>, living: usize) -> Result<[Step; 2]> 
     }
     let expire = Step::since(start, "expire", SESSIONS);
     ensure(shop.store.count().await? == living as u64, "what has expired is not counted")?;
-    Ok([expire.shows("idle too long: not read, not counted, no touch revives it"), prune(shop, living).await?])
+    Ok([
+        expire.shows("100 more, idle too long: not read, not counted, no touch revives them"),
+        prune(shop, living).await?,
+    ])
 }
 
 async fn prune(shop: &Shop<'_>, living: usize) -> Result<Step> {

@@ -49,6 +49,8 @@ fn reason(error: &DecodeError) -> &'static str {
         DecodeError::InvalidMarkerRead(_) | DecodeError::InvalidDataRead(_) => "the data ends too early",
         DecodeError::DepthLimitExceeded => "the data is nested too deeply",
         DecodeError::Utf8Error(_) => "the data has a text that is not UTF-8",
-        _ => "the data does not fit the type: a field is missing or has another type",
+        _ => {
+            "the data does not fit the type: a field is missing (one that is new wants `#[serde(default)]`) or of another type"
+        }
     }
 }
