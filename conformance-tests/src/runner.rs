@@ -43,16 +43,16 @@ fn trial(case: &'static Case, harness: &Arc<dyn Harness>, runtime: &Arc<Runtime>
     let kind =
         if lacking.is_empty() { harness.name().to_owned() } else { format!("{}, lacks {lacking:?}", harness.name()) };
     let (harness, runtime) = (Arc::clone(harness), Arc::clone(runtime));
-    Trial::test(case.name(), move || watched(case, harness, &runtime))
+    // A case ends by itself, and so does the removal of its namespace, within this time each.
+    let limit = 2 * Case::limit(&*harness) + Duration::from_secs(5);
+    Trial::test(case.name(), move || watched(case, harness, &runtime, limit))
         .with_kind(kind)
         .with_ignored_flag(!lacking.is_empty())
 }
 
 /// Runs a case on the runtime, and watches it from outside: where a store blocks its thread, the case's own
 /// time-out has none to fire on.
-fn watched(case: &'static Case, harness: Arc<dyn Harness>, runtime: &Runtime) -> Result<(), Failed> {
-    const GRACE: Duration = Duration::from_secs(5);
-    let limit = 2 * Case::limit(&*harness) + GRACE;
+fn watched(case: &'static Case, harness: Arc<dyn Harness>, runtime: &Runtime, limit: Duration) -> Result<(), Failed> {
     let (sender, receiver) = mpsc::channel();
     runtime.spawn(async move { sender.send(case.run(harness).await) });
     match receiver.recv_timeout(limit) {
@@ -74,7 +74,12 @@ mod tests {
     use super::*;
     use crate::Capability;
 
-    struct LacksLeftovers;
+    /// Has no server, and takes its time to find that out.
+    struct LacksLeftovers {
+        blocks: Duration,
+    }
+
+    const NO_SERVER: LacksLeftovers = LacksLeftovers { blocks: Duration::ZERO };
 
     #[async_trait]
     impl Harness for LacksLeftovers {
@@ -83,6 +88,7 @@ mod tests {
         }
 
         async fn open(&self, _namespace: &str) -> Result<Arc<dyn SessionStore>> {
+            std::thread::sleep(self.blocks);
             Err(Error::config("no server"))
         }
 
@@ -97,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_a_harness_lacks_is_ignored_and_the_line_says_why() {
-        let harness: Arc<dyn Harness> = Arc::new(LacksLeftovers);
+        let harness: Arc<dyn Harness> = Arc::new(NO_SERVER);
         let runtime = Arc::new(Runtime::new().unwrap());
         for case in cases() {
             let trial = trial(case, &harness, &runtime);
@@ -108,10 +114,20 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_blocks_its_thread_is_a_failure() {
+        let runtime = Runtime::new().unwrap();
+        let harness = Arc::new(LacksLeftovers { blocks: Duration::from_secs(2) });
+        let outcome = watched(cases().next().unwrap(), harness, &runtime, Duration::from_millis(50));
+        let message = outcome.unwrap_err().message().unwrap_or_default().to_owned();
+        assert_eq!(message, "still running after 50ms: does a method block its thread?");
+        runtime.shutdown_background();
+    }
+
+    #[test]
     fn a_server_that_is_not_there_is_a_failure() {
         let runtime = Runtime::new().unwrap();
         for case in cases().filter(|case| case.name() != "N1/a_name_out_of_bounds_is_refused") {
-            let outcome = runtime.block_on(case.run(Arc::new(LacksLeftovers)));
+            let outcome = runtime.block_on(case.run(Arc::new(NO_SERVER)));
             assert!(outcome.unwrap_err().to_string().contains("config: no server"), "{}", case.name());
         }
     }
