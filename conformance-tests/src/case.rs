@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use session_store_core::{Error, ErrorKind, Owner, Result, SessionId, SessionKey, SessionStore, UserId, Write};
+use session_store_core::{
+    Error, ErrorKind, Owner, Result, SessionId, SessionKey, SessionStore, SetMode, UserId, Write,
+};
 use tokio::time::timeout;
 
+use crate::gate::race;
 use crate::{Capability, Harness};
 
 /// One behaviour that a clause demands.
@@ -152,6 +155,22 @@ impl Context {
             self.harness.remove(&namespace).await?;
         }
         Ok(())
+    }
+
+    /// Creates so many sessions of a user.
+    pub(crate) async fn create_all(&self, user: &UserId, count: usize) -> Outcome<Vec<SessionKey>> {
+        let (store, keys) = (self.store().await?, keys(count)?);
+        // Not all at once: a thousand would wait for a pool longer than an operation may take.
+        for some in keys.chunks(50) {
+            let creates = some.iter().copied().map(|key| {
+                let (store, user) = (Arc::clone(&store), user.clone());
+                async move { store.set(&key, &owned("data", &user)?, SetMode::Create).await }
+            });
+            for created in race(creates).await {
+                created?;
+            }
+        }
+        Ok(keys)
     }
 
     /// [`lists`](crate::check::lists) in cases that are about something else, and that a store without an

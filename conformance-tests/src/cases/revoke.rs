@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_store_core::{SetMode, UserId};
+use session_store_core::SetMode;
 
 use crate::case::{Context, HOUR, Outcome, SHORT, fail, key, keys, owned, timed, user, write};
 use crate::check::{ensure, entries, gone, lists, live, same};
@@ -22,24 +22,9 @@ cases! {
         several_at_once_count_each_session_once needs UserIndex;
 }
 
-async fn create_all(cx: &Context, user: &UserId, count: usize) -> Outcome<Vec<session_store_core::SessionKey>> {
-    let (store, keys) = (cx.store().await?, keys(count)?);
-    // Not all at once: a thousand would wait for a pool longer than an operation may take.
-    for some in keys.chunks(50) {
-        let creates = some.iter().copied().map(|key| {
-            let (store, user) = (Arc::clone(&store), user.clone());
-            async move { store.set(&key, &owned("data", &user)?, SetMode::Create).await }
-        });
-        for created in race(creates).await {
-            created?;
-        }
-    }
-    Ok(keys)
-}
-
 async fn all_sessions_of_the_user_end_and_no_others(cx: Arc<Context>) -> Outcome {
     let (store, alice, bob, anonymous) = (cx.store().await?, user("alice")?, user("bob")?, key()?);
-    let (of_alice, of_bob) = (create_all(&cx, &alice, 5).await?, create_all(&cx, &bob, 3).await?);
+    let (of_alice, of_bob) = (cx.create_all(&alice, 5).await?, cx.create_all(&bob, 3).await?);
     store.set(&anonymous, &write("data")?, SetMode::Create).await?;
     same(&store.destroy_by_user(&alice, None).await?, &5, "the sessions that ended")?;
     for key in &of_alice {
@@ -53,7 +38,7 @@ async fn all_sessions_of_the_user_end_and_no_others(cx: Arc<Context>) -> Outcome
 
 async fn the_excepted_session_lives(cx: Arc<Context>) -> Outcome {
     let (store, alice) = (cx.store().await?, user("alice")?);
-    let keys = create_all(&cx, &alice, 5).await?;
+    let keys = cx.create_all(&alice, 5).await?;
     let Some(current) = keys.get(2) else { return Err(fail("no keys")) };
     let before = live(&*store, current, "before").await?;
     same(&store.destroy_by_user(&alice, Some(current)).await?, &4, "the sessions that ended")?;
@@ -64,9 +49,9 @@ async fn the_excepted_session_lives(cx: Arc<Context>) -> Outcome {
 
 async fn an_excepted_key_of_nobody_or_of_another_changes_nothing(cx: Arc<Context>) -> Outcome {
     let (store, alice, bob) = (cx.store().await?, user("alice")?, user("bob")?);
-    let of_bob = create_all(&cx, &bob, 1).await?;
+    let of_bob = cx.create_all(&bob, 1).await?;
     for except in [key()?, of_bob.first().copied().unwrap_or(key()?)] {
-        create_all(&cx, &alice, 3).await?;
+        cx.create_all(&alice, 3).await?;
         same(&store.destroy_by_user(&alice, Some(&except)).await?, &3, "the sessions that ended")?;
         lists(&*store, &alice, &[], "the user's list").await?;
     }
@@ -79,13 +64,13 @@ async fn what_is_not_live_is_not_counted(cx: Arc<Context>) -> Outcome {
     store.set(&destroyed, &owned("data", &alice)?, SetMode::Create).await?;
     store.destroy(&destroyed).await?;
     cx.pass(2 * SHORT).await;
-    create_all(&cx, &alice, 2).await?;
+    cx.create_all(&alice, 2).await?;
     same(&store.destroy_by_user(&alice, None).await?, &2, "the live sessions that ended")
 }
 
 async fn more_sessions_than_a_page_end(cx: Arc<Context>) -> Outcome {
     let (store, alice) = (cx.store().await?, user("alice")?);
-    create_all(&cx, &alice, 1_003).await?;
+    cx.create_all(&alice, 1_003).await?;
     same(&entries(&*store, &alice, 1_000).await?.len(), &1_003, "the sessions that are listed")?;
     same(&store.destroy_by_user(&alice, None).await?, &1_003, "the sessions that ended")?;
     same(&store.count().await?, &0, "the count afterwards")
@@ -142,7 +127,7 @@ async fn a_rotation_between_its_steps_does_not_escape(cx: Arc<Context>) -> Outco
 async fn rotations_beside_it_do_not_escape(cx: Arc<Context>) -> Outcome {
     let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
     for _ in 0..5 {
-        let keys = create_all(&cx, &alice, 10).await?;
+        let keys = cx.create_all(&alice, 10).await?;
         let rotations = keys.into_iter().map(|mut from| {
             let rotating = Arc::clone(&one);
             tokio::spawn(async move {
@@ -171,7 +156,7 @@ async fn rotations_beside_it_do_not_escape(cx: Arc<Context>) -> Outcome {
 async fn creates_beside_it_are_whole(cx: Arc<Context>) -> Outcome {
     let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
     for _ in 0..5 {
-        let before = create_all(&cx, &alice, 5).await?;
+        let before = cx.create_all(&alice, 5).await?;
         let during = keys(10)?;
         let creates = during.iter().copied().map(|key| {
             let (store, alice) = (Arc::clone(&one), alice.clone());
@@ -199,7 +184,7 @@ async fn creates_beside_it_are_whole(cx: Arc<Context>) -> Outcome {
 
 async fn several_at_once_count_each_session_once(cx: Arc<Context>) -> Outcome {
     let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
-    create_all(&cx, &alice, 30).await?;
+    cx.create_all(&alice, 30).await?;
     let revocations = (0..4).map(|n| {
         let (store, alice) = (Arc::clone(if n % 2 == 0 { &one } else { &two }), alice.clone());
         async move { store.destroy_by_user(&alice, None).await }

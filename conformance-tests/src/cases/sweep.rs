@@ -7,7 +7,7 @@ use session_store_core::SetMode;
 
 use crate::case::{Context, HOUR, Outcome, SHORT, key, keys, owned, timed, user, write};
 use crate::check::{gone, live, same};
-use crate::gate::{MAX_STEPS, overlap, race};
+use crate::gate::{MAX_STEPS, overlap};
 
 cases! {
     "C1":
@@ -86,16 +86,7 @@ async fn a_cleared_store_is_as_new(cx: Arc<Context>) -> Outcome {
 async fn over_a_thousand_sessions_are_counted_and_cleared(cx: Arc<Context>) -> Outcome {
     const MANY: usize = 1_103;
     let (store, alice) = (cx.store().await?, user("alice")?);
-    // Not all at once: they would wait for a pool longer than an operation may take.
-    for some in keys(MANY)?.chunks(50) {
-        let creates = some.iter().copied().map(|key| {
-            let (store, alice) = (Arc::clone(&store), alice.clone());
-            async move { store.set(&key, &owned("data", &alice)?, SetMode::Create).await }
-        });
-        for created in race(creates).await {
-            created?;
-        }
-    }
+    cx.create_all(&alice, MANY).await?;
     same(&store.count().await?, &(MANY as u64), "the count")?;
     same(&store.clear().await?, &(MANY as u64), "the sessions that ended")?;
     same(&store.count().await?, &0, "the count after clear")
