@@ -52,19 +52,24 @@ pub(crate) async fn overlap<A: Future, B: Future>(
     steps: usize,
     other: B,
 ) -> Overlap<A::Output, B::Output> {
-    // An operation may hold what the other needs: a connection, a lock. Then both go on.
-    const PATIENCE: Duration = Duration::from_millis(250);
     match hold(operation, steps).await {
         Held::Done(held) => Overlap { held, other: other.await, was_held: false },
         Held::Between(operation) => {
-            let mut other = Box::pin(other);
-            let (held, other) = if let Ok(other) = tokio::time::timeout(PATIENCE, &mut other).await {
-                (operation.await, other)
-            } else {
-                join(operation, other).await
-            };
+            let (held, other) = resume_after(operation, other).await;
             Overlap { held, other, was_held: true }
         }
+    }
+}
+
+/// Lets a held operation go on once `other` is done. It may hold what the other needs, a connection or a
+/// lock: then both go on after a quarter of a second.
+pub(crate) async fn resume_after<A: Future + Unpin, B: Future>(operation: A, other: B) -> (A::Output, B::Output) {
+    const PATIENCE: Duration = Duration::from_millis(250);
+    let mut other = Box::pin(other);
+    if let Ok(other) = tokio::time::timeout(PATIENCE, &mut other).await {
+        (operation.await, other)
+    } else {
+        join(operation, other).await
     }
 }
 

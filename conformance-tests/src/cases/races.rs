@@ -8,7 +8,7 @@ use session_store_core::{Bytes, ErrorKind, Result, SessionKey, SessionStore, Set
 
 use crate::case::{Context, HOUR, Outcome, SHORT, fail, key, timed, user, write};
 use crate::check::{ensure, gone, live, same};
-use crate::gate::{FEW_STEPS, overlap, race};
+use crate::gate::{FEW_STEPS, Held, hold, race, resume_after};
 
 cases! {
     "K1":
@@ -135,18 +135,13 @@ async fn revives_nothing(cx: &Context, operation: Operation) -> Outcome {
     for steps in 1..FEW_STEPS {
         let key = key()?;
         one.set(&key, &timed(&alice, SHORT, HOUR)?, SetMode::Create).await?;
-        let expiry = async {
-            cx.pass(2 * SHORT).await;
-            two.get(&key).await
-        };
-        let overlap = overlap(operation(&*one, &key), steps, expiry).await;
-        let (done, was_dead) = (overlap.held?, overlap.other?.is_none());
-        if overlap.was_held && was_dead {
+        let Held::Between(operation) = hold(operation(&*one, &key), steps).await else { break };
+        cx.pass(2 * SHORT).await;
+        let (done, read) = resume_after(operation, two.get(&key)).await;
+        let done = done?;
+        if read?.is_none() {
             same(&done, &false, "an operation on a session that was read as dead")?;
             gone(&*two, &key, "after it was read as dead").await?;
-        }
-        if !overlap.was_held {
-            break;
         }
     }
     Ok(())
