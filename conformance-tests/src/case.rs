@@ -231,10 +231,7 @@ pub(crate) fn keys(count: usize) -> Result<Vec<SessionKey>> {
 pub(crate) fn random_name(prefix: &str) -> Result<String> {
     let key = key()?.to_text();
     // Of "k1_" and 64 digits, 20 digits: 80 random bits.
-    Ok(key.chars().skip(3).take(20).fold(prefix.to_owned(), |mut name, digit| {
-        name.push(digit);
-        name
-    }))
+    Ok(prefix.chars().chain(key.chars().skip(3).take(20)).collect())
 }
 
 pub(crate) fn user(name: &str) -> Result<UserId> {

@@ -58,8 +58,8 @@ pub const MAX_TIMEOUT: Duration = Duration::from_hours(10 * 365 * 24);
 ///
 /// `InvalidInput` when it is shorter than [`MIN_TIMEOUT`] or longer than [`MAX_TIMEOUT`] (clause I1).
 pub fn timeout_millis(timeout: Duration) -> Result<i64> {
-    let millis = Some(timeout).filter(|timeout| (MIN_TIMEOUT..=MAX_TIMEOUT).contains(timeout));
-    millis
+    Some(timeout)
+        .filter(|timeout| (MIN_TIMEOUT..=MAX_TIMEOUT).contains(timeout))
         .and_then(|timeout| i64::try_from(timeout.as_millis()).ok())
         .ok_or_else(|| Error::invalid_input("a timeout is 1 millisecond to 10 years"))
 }

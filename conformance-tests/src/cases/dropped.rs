@@ -1,6 +1,5 @@
 //! K2: a caller that goes away mid-way leaves the store valid.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -40,20 +39,13 @@ impl Session {
 
     /// Whether both lists and both keys tell the same, which they must once nothing is in flight.
     async fn is_settled(&self, cx: &Context, store: &dyn SessionStore) -> Outcome<bool> {
-        let mut by_user: BTreeMap<&UserId, Vec<SessionKey>> = BTreeMap::new();
-        let mut keys = [self.key, self.free];
-        keys.sort();
-        let mut records = Vec::new();
-        for key in keys {
-            records.push((key, store.get(&key).await?.and_then(|record| record.meta.user)));
-        }
-        for (key, owner) in &records {
-            if let Some(owner) = owner {
-                by_user.entry(owner).or_default().push(*key);
-            }
+        let mut owners = Vec::new();
+        for key in [self.key, self.free] {
+            owners.push((key, store.get(&key).await?.and_then(|record| record.meta.user)));
         }
         for user in [&self.alice, &self.bob] {
-            let expected = by_user.remove(user).unwrap_or_default();
+            let owned = owners.iter().filter(|(_, owner)| owner.as_ref() == Some(user));
+            let expected: Vec<_> = owned.map(|(key, _)| *key).collect();
             if cx.lists(store, user, &expected, "a list").await.is_err() {
                 return Ok(false);
             }

@@ -126,7 +126,8 @@ impl Reference {
         if self.wrong(asks_first) && mode == SetMode::Upsert && was_live != self.world.lock().live(key)?.is_some() {
             return Err(Error::already_exists(key));
         }
-        let index_before = self.world.lock().index.clone();
+        // Copied only where it is written back: on every write it would cost as much as all else together.
+        let index_before = self.wrong(Fault::TheIndexIsReadThenWritten).then(|| self.world.lock().index.clone());
         self.pause_if(Fault::TheIndexIsReadThenWritten).await;
         let (version, row, kept_owner) = {
             let mut state = self.world.lock();
@@ -159,8 +160,8 @@ impl Reference {
         self.pause_if(Fault::WritesDataThenOwner).await;
         self.pause_if(Fault::WritesRowThenIndex).await;
         let mut state = self.world.lock();
-        if self.wrong(Fault::TheIndexIsReadThenWritten) {
-            state.index = index_before;
+        if let Some(index) = index_before {
+            state.index = index;
         }
         let user = row.meta.user.clone();
         state.put(*key, row.meta, row.data);
