@@ -1,4 +1,4 @@
-//! Redis, PostgreSQL and MongoDB for the tests of their stores.
+//! Redis, Valkey, PostgreSQL and MongoDB for the tests of their stores.
 //!
 //! A database is the server that an environment variable names, or else a container that is started when
 //! it is first asked for, and removed when its owner is dropped. `scripts/test` sets the variables where
@@ -6,7 +6,7 @@
 //!
 //! | variable | what it names |
 //! | --- | --- |
-//! | `SESSION_STORE_TEST_REDIS_URL` | a running server; likewise `_POSTGRES_` and `_MONGO_` |
+//! | `SESSION_STORE_TEST_REDIS_URL` | a running server; likewise `_VALKEY_`, `_POSTGRES_` and `_MONGO_` |
 //! | `SESSION_STORE_TEST_REDIS_IMAGE` | the image of the current release, else the one in `images.txt` |
 //! | `SESSION_STORE_TEST_REDIS_OLD_IMAGE` | the image of an old release, else the one in `images.txt` |
 //! | `SESSION_STORE_TEST_NOT_RUN` | what is not to be had: `mongo old: why; redis old: why` |
@@ -35,6 +35,8 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 pub enum Database {
     /// Redis.
     Redis,
+    /// Valkey. Of an old release there is none.
+    Valkey,
     /// PostgreSQL.
     Postgres,
     /// MongoDB.
@@ -75,9 +77,7 @@ impl TestDatabase {
     /// Why it is not to be had on this machine, where `scripts/test` has found that out.
     #[must_use]
     pub fn not_run(&self) -> Option<String> {
-        let listed = env::var("SESSION_STORE_TEST_NOT_RUN").ok()?;
-        let why = listed.split("; ").find_map(|entry| entry.strip_prefix(&format!("{self}: ")))?;
-        Some(why.to_owned())
+        not_run(&self.to_string())
     }
 
     /// The URL of the server, which has given a real answer.
@@ -166,6 +166,14 @@ impl TestDatabase {
     }
 }
 
+/// Why this, as `redis old server`, is not to be had on this machine, where `scripts/test` has found that out.
+#[must_use]
+pub fn not_run(what: &str) -> Option<String> {
+    let listed = env::var("SESSION_STORE_TEST_NOT_RUN").ok()?;
+    let why = listed.split("; ").find_map(|entry| entry.strip_prefix(&format!("{what}: ")))?;
+    Some(why.to_owned())
+}
+
 /// An environment variable; an empty one is as good as none.
 fn given(variable: &str) -> Option<String> {
     env::var(variable).ok().filter(|value| !value.is_empty())
@@ -174,11 +182,7 @@ fn given(variable: &str) -> Option<String> {
 /// As in `images.txt`: `redis old`.
 impl fmt::Display for TestDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let database = match self.database {
-            Database::Redis => "redis",
-            Database::Postgres => "postgres",
-            Database::Mongo => "mongo",
-        };
+        let database = self.database.name();
         let release = match self.release {
             Release::Current => "current",
             Release::Old => "old",
@@ -188,18 +192,22 @@ impl fmt::Display for TestDatabase {
 }
 
 impl Database {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Valkey => "valkey",
+            Self::Postgres => "postgres",
+            Self::Mongo => "mongo",
+        }
+    }
+
     fn variable(self, what: &str) -> String {
-        let database = match self {
-            Self::Redis => "REDIS",
-            Self::Postgres => "POSTGRES",
-            Self::Mongo => "MONGO",
-        };
-        format!("SESSION_STORE_TEST_{database}_{what}")
+        format!("SESSION_STORE_TEST_{}_{what}", self.name().to_uppercase())
     }
 
     fn port(self) -> u16 {
         match self {
-            Self::Redis => 6379,
+            Self::Redis | Self::Valkey => 6379,
             Self::Postgres => 5432,
             Self::Mongo => 27017,
         }
@@ -207,7 +215,7 @@ impl Database {
 
     fn url(self, address: &str) -> String {
         match self {
-            Self::Redis => format!("redis://{address}"),
+            Self::Redis | Self::Valkey => format!("redis://{address}"),
             Self::Postgres => format!("postgres://postgres@{address}/postgres"),
             Self::Mongo => format!("mongodb://{address}/?directConnection=true"),
         }
@@ -215,7 +223,7 @@ impl Database {
 
     async fn ask(self, url: &str) -> Result<String, BoxError> {
         match self {
-            Self::Redis => {
+            Self::Redis | Self::Valkey => {
                 let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
                 Ok(redis::cmd("PING").query_async(&mut connection).await?)
             }

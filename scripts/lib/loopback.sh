@@ -15,7 +15,7 @@ provide_on_loopback() {
         return 1
     fi
     say "$database current: server on loopback, port $port"
-    leave_out "$database old" "one release only without Docker"
+    leave_out_old "$database" "one release only without Docker"
 }
 
 free_port() {
@@ -31,6 +31,15 @@ start_redis() {
     launch redis-server redis-server --port "$1" --bind 127.0.0.1 --dir "$folder" --save ""
     wait_for redis-server redis-cli -p "$1" ping || return 1
     give SESSION_STORE_TEST_REDIS_URL "redis://127.0.0.1:$1"
+}
+
+start_valkey() {
+    if ! command -v valkey-server >/dev/null; then
+        apt_has valkey-server && apt_install valkey-server || return 1
+    fi
+    launch valkey-server valkey-server --port "$1" --bind 127.0.0.1 --dir "$folder" --save ""
+    wait_for valkey-server valkey-cli -p "$1" ping || return 1
+    give SESSION_STORE_TEST_VALKEY_URL "redis://127.0.0.1:$1"
 }
 
 start_postgres() {

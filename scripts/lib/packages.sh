@@ -9,13 +9,23 @@ apt_lists_are_fresh=no
 apt_install() {
     is_root_on_debian || return 1
     say "installing $* (half a minute)"
-    if [[ $apt_lists_are_fresh = no ]]; then
-        logged apt-update apt-get update || true
-        apt_lists_are_fresh=yes
-    fi
+    refresh_apt_lists
     without_starting_services logged apt-install \
         env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
         install -y --no-install-recommends "$@"
+}
+
+# Whether this release of Debian has the package.
+apt_has() {
+    is_root_on_debian || return 1
+    refresh_apt_lists
+    apt-cache show "$1" >/dev/null 2>&1
+}
+
+refresh_apt_lists() {
+    [[ $apt_lists_are_fresh = no ]] || return 0
+    logged apt-update apt-get update || true
+    apt_lists_are_fresh=yes
 }
 
 # Debian's own switch: a policy-rc.d that answers 101 forbids starting services.

@@ -1,0 +1,324 @@
+//! How a store is made.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::ConnectionManager;
+use redis::{Client, RedisResult};
+use session_store_core::{DEFAULT_DATA_LIMIT, Error, ErrorKind, Namespace, Result};
+use tokio::time::timeout;
+
+use crate::clock::ServerClock;
+use crate::error::from_redis;
+use crate::keys::Keys;
+use crate::link::{Direct, Link, Target};
+use crate::shared::{Replicas, Shared};
+use crate::{RedisStore, check};
+
+/// The Redis server or servers of a store.
+///
+/// It is made of a URL, of a [`redis::Client`] (for certificates of your own, for one), of a
+/// [`ConnectionManager`], and, each with its feature, of a `deadpool_redis::Pool`, of a
+/// `redis::sentinel::SentinelClient`, or of a `redis::cluster::ClusterClientBuilder`; a builder, because the
+/// store must turn off the client's own retries. `Debug` shows no address and no password.
+pub struct Server(Source);
+
+enum Source {
+    Client(RedisResult<Client>),
+    Manager(ConnectionManager),
+    #[cfg(feature = "deadpool")]
+    Pool(deadpool_redis::Pool),
+    #[cfg(feature = "sentinel")]
+    Sentinel(RedisResult<redis::sentinel::SentinelClient>),
+    #[cfg(feature = "cluster")]
+    Cluster(redis::cluster::ClusterClientBuilder),
+}
+
+impl Server {
+    /// A Redis Cluster, by the URLs of some of its nodes.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use session_store_redis::{RedisStore, Server};
+    ///
+    /// # async fn open() -> session_store_redis::core::Result<()> {
+    /// let nodes = ["redis://10.0.0.1:6379", "redis://10.0.0.2:6379", "redis://10.0.0.3:6379"];
+    /// let store = RedisStore::builder(Server::cluster(nodes)).build().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "cluster")]
+    pub fn cluster(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let urls = urls.into_iter().map(Into::into);
+        redis::cluster::ClusterClientBuilder::new(urls.collect::<Vec<String>>()).into()
+    }
+
+    /// The master that the Sentinels at these URLs call by this name. Where the master itself needs a password
+    /// or TLS, make a `SentinelClient` with a `SentinelClientBuilder`.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use session_store_redis::{RedisStore, Server};
+    ///
+    /// # async fn open() -> session_store_redis::core::Result<()> {
+    /// let sentinels = ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379", "redis://10.0.0.3:26379"];
+    /// let store = RedisStore::builder(Server::sentinel(sentinels, "mymaster")).wait_replicas(1).build().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "sentinel")]
+    pub fn sentinel(urls: impl IntoIterator<Item = impl Into<String>>, master: &str) -> Self {
+        use redis::sentinel::{SentinelClient, SentinelServerType};
+        let urls: Vec<String> = urls.into_iter().map(Into::into).collect();
+        Self(Source::Sentinel(SentinelClient::build(urls, master, None, SentinelServerType::Master)))
+    }
+}
+
+impl From<&str> for Server {
+    fn from(url: &str) -> Self {
+        Self(Source::Client(Client::open(url)))
+    }
+}
+
+impl From<String> for Server {
+    fn from(url: String) -> Self {
+        url.as_str().into()
+    }
+}
+
+impl From<Client> for Server {
+    fn from(client: Client) -> Self {
+        Self(Source::Client(Ok(client)))
+    }
+}
+
+impl From<ConnectionManager> for Server {
+    fn from(manager: ConnectionManager) -> Self {
+        Self(Source::Manager(manager))
+    }
+}
+
+#[cfg(feature = "deadpool")]
+impl From<deadpool_redis::Pool> for Server {
+    fn from(pool: deadpool_redis::Pool) -> Self {
+        Self(Source::Pool(pool))
+    }
+}
+
+#[cfg(feature = "sentinel")]
+impl From<redis::sentinel::SentinelClient> for Server {
+    fn from(client: redis::sentinel::SentinelClient) -> Self {
+        Self(Source::Sentinel(Ok(client)))
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl From<redis::cluster::ClusterClientBuilder> for Server {
+    fn from(builder: redis::cluster::ClusterClientBuilder) -> Self {
+        Self(Source::Cluster(builder))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Source::Client(_) => "Server(one)",
+            Source::Manager(_) => "Server(ConnectionManager)",
+            #[cfg(feature = "deadpool")]
+            Source::Pool(_) => "Server(Pool)",
+            #[cfg(feature = "sentinel")]
+            Source::Sentinel(_) => "Server(Sentinel)",
+            #[cfg(feature = "cluster")]
+            Source::Cluster(_) => "Server(Cluster)",
+        })
+    }
+}
+
+/// What a [`RedisStore`] may be given. Every setting has a default.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    server: Server,
+    prefix: String,
+    operation_timeout: Duration,
+    connect_timeout: Duration,
+    sweep_timeout: Duration,
+    data_limit: usize,
+    wait_replicas: u32,
+    allow_eviction: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(server: Server) -> Self {
+        Self {
+            server,
+            prefix: "session".to_owned(),
+            operation_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(2),
+            sweep_timeout: Duration::from_mins(5),
+            data_limit: DEFAULT_DATA_LIMIT,
+            wait_replicas: 0,
+            allow_eviction: false,
+        }
+    }
+
+    /// The namespace: what all keys of this application's sessions begin with, 1 to 40 bytes without NUL,
+    /// taken literally. Unless set, `session`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How long an operation on a session may take in all, connecting included. Unless set, 5 seconds.
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.operation_timeout = timeout;
+        self
+    }
+
+    /// How long an attempt to connect may take. Unless set, 2 seconds.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a list, `destroy_by_user`, `prune`, `count` and `clear` may take as a whole; each of their
+    /// commands has the operation timeout. Unless set, 5 minutes.
+    pub fn sweep_timeout(mut self, timeout: Duration) -> Self {
+        self.sweep_timeout = timeout;
+        self
+    }
+
+    /// The most bytes of data of one session. Unless set, 1 MiB.
+    pub fn data_limit(mut self, bytes: usize) -> Self {
+        self.data_limit = bytes;
+        self
+    }
+
+    /// How many replicas must confirm each write before it is acknowledged (`WAIT`), within a quarter of the
+    /// operation timeout; else the write is `Unavailable`, of unknown outcome. It narrows what a failover may
+    /// lose, and does not close it. Unless set, none.
+    pub fn wait_replicas(mut self, count: u32) -> Self {
+        self.wait_replicas = count;
+        self
+    }
+
+    /// Accepts a server whose `maxmemory-policy` is not `noeviction`. Such a server may drop a user's index and
+    /// keep the sessions: then lists miss sessions, and ending all of a user's misses them too, without a sign.
+    pub fn allow_eviction(mut self) -> Self {
+        self.allow_eviction = true;
+        self
+    }
+
+    /// Connects, and looks whether the server will do.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when a setting is out of its bounds, when the address or the password is wrong, when the server
+    /// is older than Redis 6.2, may evict keys, or is a node of a Cluster or a Sentinel and the client is not
+    /// one for it; `Unavailable` or `Timeout` when it cannot be reached.
+    pub async fn build(self) -> Result<RedisStore> {
+        let keys = Keys::new(&Namespace::new(self.prefix.clone())?);
+        self.check_bounds()?;
+        install_tls_provider();
+        let patience = self.operation_timeout / 4;
+        let allow_eviction = self.allow_eviction;
+        let timeouts =
+            Timeouts { connect: self.connect_timeout, operation: self.operation_timeout, two: self.wait_replicas > 0 };
+        let connecting = timeout(self.operation_timeout.max(self.connect_timeout), self.server.0.links(&timeouts));
+        let no_answer = |_| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the Redis servers gave no answer; are they running, and is the address right?",
+            )
+        };
+        let (reads, writes) = connecting.await.map_err(no_answer)??;
+        let shared = Arc::new(Shared {
+            keys,
+            data_limit: self.data_limit,
+            operation_timeout: self.operation_timeout,
+            sweep_timeout: self.sweep_timeout,
+            clock: ServerClock::new(),
+            reads,
+            writes,
+            replicas: (self.wait_replicas > 0).then(|| Replicas::new(self.wait_replicas, patience)),
+        });
+        check::servers(&shared, allow_eviction).await?;
+        shared.set_clock().await?;
+        shared.start_clock();
+        Ok(RedisStore::new(shared))
+    }
+
+    fn check_bounds(&self) -> Result<()> {
+        if self.data_limit == 0 {
+            return Err(Error::config("a data limit of 0 bytes would refuse every session; set a larger one"));
+        }
+        // Redis refuses longer strings.
+        if self.data_limit > 256 << 20 {
+            return Err(Error::config(
+                "a data limit over 256 MiB is more than a Redis value can surely hold; set a smaller one",
+            ));
+        }
+        let timeouts = [
+            ("operation timeout", self.operation_timeout),
+            ("connect timeout", self.connect_timeout),
+            ("sweep timeout", self.sweep_timeout),
+        ];
+        for (name, timeout) in timeouts {
+            if !(Duration::from_millis(1)..=Duration::from_hours(24)).contains(&timeout) {
+                return Err(Error::config(format!("the {name} is {timeout:?}; set 1 millisecond to 24 hours")));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Timeouts {
+    connect: Duration,
+    operation: Duration,
+    /// Whether writes need a connection of their own.
+    two: bool,
+}
+
+impl Source {
+    /// The links for reads and for writes.
+    async fn links(self, timeouts: &Timeouts) -> Result<(Link, Link)> {
+        let failed = |error| from_redis(&error, false);
+        let direct = |target: Target| {
+            let link = || Link::Direct(Direct::new(target.clone(), timeouts.connect));
+            let reads = link();
+            let writes = if timeouts.two { link() } else { reads.clone() };
+            Ok((reads, writes))
+        };
+        match self {
+            Self::Client(client) => direct(Target::Server(Arc::new(client.map_err(failed)?))),
+            #[cfg(feature = "sentinel")]
+            Self::Sentinel(client) => {
+                direct(Target::Sentinel(Arc::new(tokio::sync::Mutex::new(client.map_err(failed)?))))
+            }
+            Self::Manager(manager) => Ok((Link::Manager(manager.clone()), Link::Manager(manager))),
+            #[cfg(feature = "deadpool")]
+            Self::Pool(pool) => Ok((Link::Pool(pool.clone()), Link::Pool(pool))),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(builder) => {
+                use crate::link::cluster::{Cluster, client};
+                let client = client(builder, timeouts.connect, timeouts.operation).map_err(failed)?;
+                let reads = Cluster::connect(&client).await.map_err(failed)?;
+                let writes =
+                    if timeouts.two { Cluster::connect(&client).await.map_err(failed)? } else { reads.clone() };
+                Ok((Link::Cluster(reads), Link::Cluster(writes)))
+            }
+        }
+    }
+}
+
+/// rustls panics at a `rediss://` URL where the process has no provider by default, or has two to choose from.
+fn install_tls_provider() {
+    #[cfg(feature = "tls")]
+    {
+        // It fails where the application has chosen one, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}

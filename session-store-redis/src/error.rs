@@ -1,0 +1,117 @@
+//! From the driver's errors to the store's.
+
+use redis::{ErrorKind as Driver, RedisError, ServerErrorKind as Server};
+use session_store_core::{Error, ErrorKind, SessionKey};
+
+/// The class and the code of a driver's error. Its text may hold keys, so it is not passed on (clause E2).
+#[derive(Debug, thiserror::Error)]
+#[error("{class}, code {code}")]
+struct Source {
+    class: String,
+    code: String,
+}
+
+/// The error of a command that failed. `may_have_run`: a write that was sent, and not refused.
+pub(crate) fn from_redis(error: &RedisError, may_have_run: bool) -> Error {
+    let (kind, message) = classify(error);
+    let converted = Error::new(kind, message).with_source(source(error));
+    if may_have_run { converted.with_outcome_unknown() } else { converted }
+}
+
+/// The same about one record: a key of another type is in its way.
+pub(crate) fn about(error: Error, key: &SessionKey) -> Error {
+    if error.kind() == ErrorKind::Corrupt { error.with_key(*key) } else { error }
+}
+
+fn source(error: &RedisError) -> Source {
+    Source { class: error.category().to_owned(), code: error.code().unwrap_or("none").to_owned() }
+}
+
+fn classify(error: &RedisError) -> (ErrorKind, &'static str) {
+    match error.kind() {
+        Driver::Io if error.is_timeout() => (ErrorKind::Timeout, "no answer from the Redis server in time"),
+        Driver::Io | Driver::ClusterConnectionNotFound => {
+            (ErrorKind::Unavailable, "no connection to the Redis server; is it running, and is its address right?")
+        }
+        Driver::MasterNameNotFoundBySentinel => (
+            ErrorKind::Unavailable,
+            "no Sentinel knows a master of this name now; if that lasts, check the name and the Sentinels",
+        ),
+        Driver::AuthenticationFailed => WRONG_PASSWORD,
+        Driver::InvalidClientConfig | Driver::EmptySentinelList => (
+            ErrorKind::Config,
+            "the Redis address is not valid; it looks like redis://user:password@host:6379/0, \
+             or rediss:// for TLS, which needs the feature `tls`",
+        ),
+        Driver::RESP3NotSupported => (ErrorKind::Config, "the server has no RESP3; leave `protocol` out of the URL"),
+        Driver::Server(kind) => of_server(kind, error),
+        Driver::Extension => of_code(error.code().unwrap_or_default()),
+        _ => (ErrorKind::Internal, "the Redis driver failed"),
+    }
+}
+
+const WRONG_PASSWORD: (ErrorKind, &str) =
+    (ErrorKind::Config, "the Redis server refuses the user or the password; set them in the URL");
+
+pub(crate) const LACKS_RIGHTS: (ErrorKind, &str) =
+    (ErrorKind::Config, "the Redis user lacks rights; the page of session-store-redis lists the ACL it needs");
+
+const IS_A_REPLICA: (ErrorKind, &str) =
+    (ErrorKind::Unavailable, "the Redis server is a replica now, and takes no writes");
+
+const OTHER: (ErrorKind, &str) = (ErrorKind::Internal, "the Redis server refused a command of the store");
+
+fn of_server(kind: Server, error: &RedisError) -> (ErrorKind, &'static str) {
+    match kind {
+        Server::BusyLoading => (ErrorKind::Unavailable, "the Redis server is still loading its data"),
+        Server::ReadOnly => IS_A_REPLICA,
+        Server::MasterDown => (ErrorKind::Unavailable, "the Redis server is a replica that has lost its master"),
+        Server::ClusterDown => (ErrorKind::Unavailable, "the Redis Cluster does not serve all slots now"),
+        Server::TryAgain => (ErrorKind::Unavailable, "the slot of this key is being moved"),
+        Server::Moved | Server::Ask => (
+            ErrorKind::Unavailable,
+            "the slot of this key is on a node of the Redis Cluster that is not known yet, or the client is not one for \
+             a Cluster; `Server::cluster` makes one",
+        ),
+        Server::CrossSlot => (ErrorKind::Config, "this is a Redis Cluster; use `Server::cluster`"),
+        Server::NoPerm => LACKS_RIGHTS,
+        Server::ResponseError => of_text(error.detail().unwrap_or_default()),
+        _ => OTHER,
+    }
+}
+
+/// Errors without a code of their own.
+fn of_text(text: &str) -> (ErrorKind, &'static str) {
+    // Before Redis 7, an error inside a script came as a text.
+    let codes = ["OOM", "MISCONF", "READONLY", "NOREPLICAS", "WRONGTYPE", "NOPERM"];
+    if let Some(code) = codes.into_iter().find(|code| text.contains(code)) {
+        return of_code(code);
+    }
+    if text.contains("max number of clients") {
+        return (ErrorKind::Unavailable, "the Redis server has as many clients as it allows");
+    }
+    if text.contains("cluster support disabled") {
+        return (ErrorKind::Config, "this is no Redis Cluster; give the URL of the one server instead");
+    }
+    if text.contains("permission") || text.contains("can't access") {
+        return LACKS_RIGHTS;
+    }
+    OTHER
+}
+
+fn of_code(code: &str) -> (ErrorKind, &'static str) {
+    match code {
+        "NOAUTH" | "WRONGPASS" => WRONG_PASSWORD,
+        "NOPERM" => LACKS_RIGHTS,
+        "READONLY" => IS_A_REPLICA,
+        "WRONGTYPE" => (
+            ErrorKind::Corrupt,
+            "a key of another type is in the way of the store's; give the store a prefix that nothing else uses",
+        ),
+        "OOM" => (ErrorKind::Unavailable, "the Redis server has used up its `maxmemory`; give it more"),
+        "MISCONF" => (ErrorKind::Unavailable, "the Redis server cannot write to its disk, and takes no writes"),
+        "NOREPLICAS" => (ErrorKind::Unavailable, "the Redis server has fewer replicas than it demands for a write"),
+        "BUSY" => (ErrorKind::Unavailable, "the Redis server is busy with another client's script"),
+        _ => OTHER,
+    }
+}

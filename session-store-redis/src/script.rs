@@ -1,0 +1,75 @@
+//! The scripts, and how they are sent.
+
+use std::sync::LazyLock;
+
+use redis::Cmd;
+
+/// One operation in Lua.
+#[derive(Debug)]
+pub(crate) struct Script {
+    text: &'static str,
+    hash: LazyLock<String>,
+}
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident: $($file:literal),+;)+) => {$(
+        $(#[$doc])*
+        pub(crate) static $name: Script = Script {
+            text: concat!($(include_str!(concat!("scripts/", $file, ".lua"))),+),
+            hash: LazyLock::new(|| hash($name.text)),
+        };
+    )+};
+}
+
+fn hash(text: &str) -> String {
+    redis::Script::new(text).get_hash().to_owned()
+}
+
+scripts! {
+    TOUCH: "prelude", "touch";
+    SET: "prelude", "index", "set";
+    DESTROY: "prelude", "index", "destroy";
+    ROTATE: "prelude", "index", "rotate";
+    LIST_BY_USER: "prelude", "list_by_user";
+    DESTROY_BY_USER: "prelude", "destroy_by_user";
+    PRUNE: "prelude", "prune";
+}
+
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster {
+    use super::{LazyLock, Script, hash};
+
+    scripts! {
+        MARK: "prelude", "cluster/mark";
+        SET: "prelude", "cluster/set";
+        DESTROY: "prelude", "cluster/destroy";
+        COMMIT: "prelude", "cluster/commit";
+        UNLIST: "cluster/unlist";
+        INDEX: "prelude", "cluster/index";
+    }
+}
+
+impl Script {
+    /// The call of the script by its hash, still without its ARGV.
+    pub(crate) fn on<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K, IntoIter: ExactSizeIterator>) -> Cmd {
+        let keys = keys.into_iter();
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(self.hash.as_str()).arg(keys.len());
+        for key in keys {
+            call.arg(key.as_ref());
+        }
+        call
+    }
+
+    /// The same call with the whole text, for a server that does not know the hash. It will from now on.
+    pub(crate) fn in_full(&self, call: &Cmd) -> Cmd {
+        let mut full = redis::cmd("EVAL");
+        full.arg(self.text);
+        for argument in call.args_iter().skip(2) {
+            if let redis::Arg::Simple(argument) = argument {
+                full.arg(argument);
+            }
+        }
+        full
+    }
+}

@@ -1,0 +1,17 @@
+-- destroy (D1, D2): KEYS the session; ARGV only if it is this user's, or '', and only if it is at this
+-- version, or ''. It gives user and mark, whose entry is to be removed afterwards: the other order would
+-- leave a live session unlisted.
+local key, user, version = KEYS[1], ARGV[1], ARGV[2]
+
+local record = read(key)
+if not record then return { 'MISSING' } end
+if record == CORRUPT then
+  if version ~= '' then return { 'MISSING' } end
+  redis.call('DEL', key)
+  return { 'CORRUPT' }
+end
+if (user ~= '' and record.user ~= user) or (version ~= '' and record.version ~= version) then
+  return { 'MISSING' }
+end
+redis.call('DEL', key)
+return { 'OK', record.user, string.format('%.0f', record.mark) }

@@ -1,0 +1,218 @@
+//! What all handles of a store share, and how a command is sent.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, ErrorKind as Driver, RedisError, ServerErrorKind, Value};
+use session_store_core::{Error, ErrorKind, Result, Timestamp};
+use tokio::time::{Instant as Deadline, timeout_at};
+
+use crate::clock::{REFRESH, ServerClock};
+use crate::error::from_redis;
+use crate::keys::Keys;
+use crate::link::{Link, Node, Reply, Request};
+use crate::script::Script;
+
+/// Whether a command changes anything.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Effect {
+    Read,
+    Write,
+}
+
+pub(crate) struct Shared {
+    pub(crate) keys: Keys,
+    pub(crate) data_limit: usize,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) sweep_timeout: Duration,
+    pub(crate) clock: ServerClock,
+    pub(crate) reads: Link,
+    /// Another connection than that of the reads where writes wait for replicas, which holds up all behind them.
+    pub(crate) writes: Link,
+    pub(crate) replicas: Option<Replicas>,
+}
+
+/// The time that a sweeping operation has, for each command and for the whole (clause E3).
+#[derive(Clone, Copy)]
+pub(crate) struct Sweep {
+    each: Duration,
+    end: Deadline,
+}
+
+impl Sweep {
+    /// When a command that begins now must have ended.
+    pub(crate) fn deadline(&self) -> Deadline {
+        (Deadline::now() + self.each).min(self.end)
+    }
+}
+
+/// How many replicas must confirm each write, and the command that asks them.
+pub(crate) struct Replicas {
+    count: i64,
+    wait: Cmd,
+}
+
+impl Replicas {
+    pub(crate) fn new(count: u32, patience: Duration) -> Self {
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(count).arg(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+        Self { count: i64::from(count), wait }
+    }
+}
+
+impl Shared {
+    /// When an operation that begins now must have ended (clause E3).
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::now() + self.operation_timeout
+    }
+
+    pub(crate) fn sweep(&self) -> Sweep {
+        Sweep { each: self.operation_timeout, end: Deadline::now() + self.sweep_timeout }
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.writes.is_cluster()
+    }
+
+    pub(crate) fn link(&self, effect: Effect) -> &Link {
+        match effect {
+            Effect::Read => &self.reads,
+            Effect::Write => &self.writes,
+        }
+    }
+
+    pub(crate) async fn command(&self, command: &Cmd, effect: Effect, deadline: Deadline) -> Result<Value> {
+        self.in_time(command, None, effect, deadline).await
+    }
+
+    pub(crate) async fn script(
+        &self,
+        script: &Script,
+        call: &Cmd,
+        effect: Effect,
+        deadline: Deadline,
+    ) -> Result<Value> {
+        self.in_time(call, Some(script), effect, deadline).await
+    }
+
+    /// A reading command on every server that holds keys.
+    pub(crate) async fn ask_all(&self, command: &Cmd, deadline: Deadline) -> Result<Vec<(Node, Value)>> {
+        let sent = AtomicBool::new(false);
+        let ask = self.reads.ask_all(command, &sent);
+        let ask = async { ask.await.map_err(|error| from_redis(&error, false)) };
+        self.bounded(ask, Effect::Read, deadline, &sent).await
+    }
+
+    /// The same on one of these servers.
+    pub(crate) async fn ask(&self, node: &Node, command: &Cmd, deadline: Deadline) -> Result<Value> {
+        let sent = AtomicBool::new(false);
+        let ask = self.reads.ask(node, command, &sent);
+        let ask = async { ask.await.map_err(|error| from_redis(&error, false)) };
+        self.bounded(ask, Effect::Read, deadline, &sent).await
+    }
+
+    async fn in_time(
+        &self,
+        command: &Cmd,
+        script: Option<&Script>,
+        effect: Effect,
+        deadline: Deadline,
+    ) -> Result<Value> {
+        let sent = AtomicBool::new(false);
+        self.bounded(self.send(command, script, effect, &sent), effect, deadline, &sent).await
+    }
+
+    async fn bounded<T>(
+        &self,
+        command: impl Future<Output = Result<T>>,
+        effect: Effect,
+        deadline: Deadline,
+        sent: &AtomicBool,
+    ) -> Result<T> {
+        let started = Instant::now();
+        let Ok(answer) = timeout_at(deadline, command).await else {
+            self.link(effect).suspect(started);
+            let error = Error::new(
+                ErrorKind::Timeout,
+                format!("no answer from the Redis server in the operation timeout of {:?}", self.operation_timeout),
+            );
+            let may_have_run = effect == Effect::Write && sent.load(Ordering::Relaxed);
+            return Err(if may_have_run { error.with_outcome_unknown() } else { error });
+        };
+        answer
+    }
+
+    /// Sends a command. What came to nothing for certain is sent again: a script that the server does not know
+    /// yet, in full; a read whose connection broke, on a new one (clause K3).
+    async fn send(&self, command: &Cmd, script: Option<&Script>, effect: Effect, sent: &AtomicBool) -> Result<Value> {
+        let link = self.link(effect);
+        let replicas = self.replicas.as_ref().filter(|_| effect == Effect::Write);
+        let wait = replicas.map(|replicas| &replicas.wait);
+        let mut answer = link.send(&Request { command, wait, sent }).await;
+        if effect == Effect::Read && sent.load(Ordering::Relaxed) && answer.as_ref().is_err_and(is_broken) {
+            answer = link.send(&Request { command, wait, sent }).await;
+        }
+        if let (Some(script), true) = (script, answer.as_ref().is_err_and(is_unknown_script)) {
+            let command = &script.in_full(command);
+            answer = link.send(&Request { command, wait, sent }).await;
+        }
+        match answer {
+            Ok(reply) => confirmed(reply, replicas),
+            Err(error) => {
+                let may_have_run = effect == Effect::Write && sent.load(Ordering::Relaxed) && link.is_vague(&error);
+                Err(from_redis(&error, may_have_run))
+            }
+        }
+    }
+
+    /// Asks the server for its clock.
+    pub(crate) async fn set_clock(&self) -> Result<()> {
+        let asked = Instant::now();
+        let answer = self.command(&redis::cmd("TIME"), Effect::Read, self.deadline()).await?;
+        let (seconds, micros): (i64, i64) = redis::from_redis_value(answer).map_err(|_| unexpected())?;
+        self.clock.set(Timestamp::from_millis(seconds * 1_000 + micros / 1_000), asked);
+        Ok(())
+    }
+
+    /// Keeps the clock right for as long as there is a handle of the store.
+    pub(crate) async fn keep_clock(shared: Weak<Self>) {
+        loop {
+            tokio::time::sleep(REFRESH).await;
+            let Some(shared) = shared.upgrade() else { return };
+            if let Err(error) = shared.set_clock().await {
+                tracing::debug!(kind = error.kind().as_str(), "the Redis server's clock could not be read");
+            }
+        }
+    }
+
+    pub(crate) fn start_clock(self: &Arc<Self>) {
+        tokio::spawn(Self::keep_clock(Arc::downgrade(self)));
+    }
+}
+
+fn confirmed(reply: Reply, replicas: Option<&Replicas>) -> Result<Value> {
+    let (Some(replicas), Some(confirmed)) = (replicas, reply.replicas) else { return Ok(reply.value) };
+    if confirmed < replicas.count {
+        let count = replicas.count;
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("only {confirmed} of {count} replicas have confirmed the write; are they running?"),
+        )
+        .with_outcome_unknown());
+    }
+    Ok(reply.value)
+}
+
+fn is_broken(error: &RedisError) -> bool {
+    error.is_connection_dropped()
+}
+
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == Driver::Server(ServerErrorKind::NoScript)
+}
+
+/// An answer that no script of this store gives.
+pub(crate) fn unexpected() -> Error {
+    Error::new(ErrorKind::Internal, "the Redis server gave an answer of an unexpected form")
+}

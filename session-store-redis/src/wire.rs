@@ -1,0 +1,84 @@
+//! What the scripts are given, and what they answer.
+
+use redis::{Cmd, Value};
+use session_store_core::{
+    Entry, Error, Owner, Result, SessionKey, SetMode, UserId, Write, corrupt_record_skipped, timeout_millis,
+};
+
+use crate::record::{Stored, decode};
+use crate::shared::unexpected;
+
+/// A mode, with the version that it expects.
+pub(crate) fn add_mode(call: &mut Cmd, mode: &SetMode, version: &[u8]) {
+    let (name, expected): (_, &[u8]) = match mode {
+        SetMode::Create => ("create", b""),
+        SetMode::Replace => ("replace", b""),
+        SetMode::Update(expected) => ("update", expected.as_bytes()),
+        SetMode::Upsert => ("upsert", b""),
+    };
+    call.arg(name).arg(version).arg(expected);
+}
+
+/// Timeouts, owner, user and data.
+pub(crate) fn add_write(call: &mut Cmd, write: &Write) -> Result<()> {
+    let (owner, user) = match write.owner() {
+        Owner::Keep => ("keep", ""),
+        Owner::Anonymous => ("none", ""),
+        Owner::User(user) => ("user", user.as_str()),
+    };
+    call.arg(timeout_millis(write.idle())?).arg(timeout_millis(write.absolute())?);
+    call.arg(owner).arg(user).arg(&write.data()[..]);
+    Ok(())
+}
+
+/// A key, or nothing.
+pub(crate) fn or_nothing(key: Option<&SessionKey>) -> &[u8] {
+    key.map_or(&[], |key| key.as_bytes())
+}
+
+pub(crate) fn parse<T: redis::FromRedisValue>(answer: Value) -> Result<T> {
+    redis::from_redis_value(answer).map_err(|_| unexpected())
+}
+
+/// The answer of a script that writes `key`, and for a rotation also `to`.
+pub(crate) fn status(answer: &[u8], key: &SessionKey, to: &SessionKey) -> Result<()> {
+    const FOREIGN: &str = "the bytes under the session's key are no record";
+    match answer {
+        b"OK" => Ok(()),
+        b"EXISTS" => Err(Error::already_exists(key)),
+        b"MISSING" => Err(Error::not_found(key)),
+        b"CONFLICT" => Err(Error::conflict(key)),
+        b"CORRUPT" => Err(Error::corrupt(key, FOREIGN)),
+        b"TO_EXISTS" => Err(Error::already_exists(to)),
+        b"TO_CORRUPT" => Err(Error::corrupt(to, FOREIGN)),
+        _ => Err(unexpected()),
+    }
+}
+
+/// What a list reads under a key that an index names.
+pub(crate) enum Listed {
+    Entry(Entry),
+    /// Another user's session, or none.
+    Stale,
+    /// A rotation has just given the session another key.
+    Moved,
+    Corrupt,
+}
+
+/// Reads the head of a listed session, whose user is verified (clause L2).
+pub(crate) fn listed(key: SessionKey, head: &[u8], user: &UserId) -> Listed {
+    if head.is_empty() {
+        return Listed::Stale;
+    }
+    match decode(&key, head) {
+        Ok(Stored::Session(head)) if head.meta.user.as_ref() == Some(user) => {
+            Listed::Entry(Entry { key, meta: head.meta })
+        }
+        Ok(Stored::Session(_)) => Listed::Stale,
+        Ok(Stored::Moved) => Listed::Moved,
+        Err(_) => {
+            corrupt_record_skipped("redis");
+            Listed::Corrupt
+        }
+    }
+}
