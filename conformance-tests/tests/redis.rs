@@ -151,7 +151,7 @@ fn main() -> ExitCode {
     let all = [
         ("redis", Way::Single(database(Release::Current))),
         ("redis old", Way::Single(database(Release::Old))),
-        //("valkey", Way::Single(TestDatabase::new(Database::Valkey, Release::Current))),
+        ("valkey", Way::Single(TestDatabase::new(Database::Valkey, Release::Current))),
         ("redis deadpool", Way::Pool(database(Release::Current))),
         ("redis cluster", Way::Cluster(OnceCell::new())),
         ("redis sentinel", Way::Sentinel(OnceCell::new())),

@@ -1,7 +1,7 @@
 //! The servers that tests own do what they are told.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
@@ -211,7 +211,6 @@ async fn a_proxy_cuts_and_refuses() {
     let mut connection = connect(proxy.url()).await;
     proxy.cut().await;
     assert!(connection.incr::<_, _, u64>("n", 1).await.unwrap_err().is_io_error());
-    assert_eq!(server.info("connected_clients").await.unwrap().as_deref(), Some("1"));
 
     proxy.refuse();
     assert!(Client::open(proxy.url()).unwrap().get_multiplexed_async_connection().await.is_err());

@@ -35,7 +35,10 @@ start_redis() {
 
 start_valkey() {
     if ! command -v valkey-server >/dev/null; then
-        apt_has valkey-server && apt_install valkey-server || return 1
+        if ! { apt_has valkey-server && apt_install valkey-server; }; then
+            reason+="${reason:+; }valkey-server is not installed, and there is no package of it"
+            return 1
+        fi
     fi
     launch valkey-server valkey-server --port "$1" --bind 127.0.0.1 --dir "$folder" --save ""
     wait_for valkey-server valkey-cli -p "$1" ping || return 1

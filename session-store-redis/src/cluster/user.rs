@@ -154,8 +154,10 @@ async fn end_listed(shared: &Shared, user: &UserId, marked: Marked, deadline: De
             tidy(shared, &marked.key, &own.unwrap_or(entry), deadline).await;
             Ok(true)
         }
-        Ended::Corrupt => unlist(shared, &marked.key, &entry, deadline).await.map(|_| false),
-        Ended::Not if marked.is_old => unlist(shared, &marked.key, &entry, deadline).await.map(|_| false),
-        Ended::Not => Ok(false),
+        // A young mark may be of a write that is still under way.
+        Ended::Corrupt | Ended::Not if marked.is_old => {
+            unlist(shared, &marked.key, &entry, deadline).await.map(|_| false)
+        }
+        Ended::Corrupt | Ended::Not => Ok(false),
     }
 }

@@ -9,6 +9,6 @@ local mark, before = micros(), redis.call('ZSCORE', index, member)
 if before and tonumber(before) >= mark then mark = tonumber(before) + 1 end
 mark = string.format('%.0f', mark)
 redis.call('ZADD', index, mark, member)
--- A minute longer than the session, whose node may have another clock.
-if redis.call('PTTL', index) < life + 60000 then redis.call('PEXPIRE', index, life + 60000) end
+-- Two minutes longer than the session, which is written up to 30 s later, on a node with another clock.
+if redis.call('PTTL', index) < life + 120000 then redis.call('PEXPIRE', index, life + 120000) end
 return mark
