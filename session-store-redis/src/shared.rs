@@ -158,7 +158,8 @@ impl Shared {
             answer = link.send(&Request { command, wait, sent }).await;
         }
         match answer {
-            Ok(reply) => confirmed(reply, replicas),
+            // A primary that its replicas have left may not be the primary any more.
+            Ok(reply) => confirmed(reply, replicas).inspect_err(|_| link.suspect(Instant::now())),
             Err(error) => {
                 let may_have_run = effect == Effect::Write && sent.load(Ordering::Relaxed) && link.is_vague(&error);
                 Err(from_redis(&error, may_have_run))

@@ -16,7 +16,7 @@ mod user;
 
 use std::sync::Arc;
 
-use session_store_core::{Error, Owner, Result, SessionKey, SetMode, UserId, Version, Write, timeout_millis};
+use session_store_core::{Owner, Result, SessionKey, SetMode, UserId, Version, Write, timeout_millis};
 use tokio::time::Instant as Deadline;
 
 pub(crate) use self::rotate::rotate;
@@ -170,8 +170,4 @@ async fn head_of(shared: &Shared, session: &[u8], deadline: Deadline) -> Result<
         Err(error) if error.kind() == session_store_core::ErrorKind::Corrupt => Ok(vec![0]),
         Err(error) => Err(error),
     }
-}
-
-fn is_unknown(error: &Error) -> bool {
-    error.outcome_unknown()
 }

@@ -11,6 +11,9 @@ use crate::script::cluster as script;
 use crate::shared::{Effect, Shared};
 use crate::wire::{parse, status};
 
+/// How often a new key is taken back where the servers cannot serve, a second apart.
+const WITHDRAWALS: usize = 30;
+
 /// Reads `from`, marks and writes `to`, then commits: `from` becomes a tombstone, if it is still what was
 /// read. Both keys are readable in between (R4); one of several rotations commits (R3).
 pub(crate) async fn rotate(
@@ -31,7 +34,7 @@ pub(crate) async fn rotate(
         let written = write_to(shared, to, write, &before, version, deadline).await;
         if let Err(error) = written {
             // A refusal has written nothing; what is not known is left to `unfinished`.
-            unfinished.armed = super::is_unknown(&error);
+            unfinished.armed = error.outcome_unknown();
             return Err(error);
         }
         unfinished.armed = false;
@@ -42,9 +45,9 @@ pub(crate) async fn rotate(
                 }
                 return Ok(version);
             }
-            Err(lost) if !super::is_unknown(&lost) => {
+            Err(lost) if !lost.outcome_unknown() => {
                 unfinished.armed = true;
-                unfinished.withdraw(deadline).await?;
+                unfinished.withdraw(deadline).await.map_err(Error::with_outcome_unknown)?;
                 // Somebody has saved the session meanwhile; where that is allowed, their state is rotated.
                 if lost.kind() != ErrorKind::Conflict || expected.is_some() {
                     return Err(lost);
@@ -109,12 +112,21 @@ async fn commit(
     const PAUSE: Duration = Duration::from_millis(20);
     let mut call = script::COMMIT.on([shared.keys.session(from)]);
     call.arg(before.as_bytes()).arg(version.as_bytes());
+    let mut may_have_won = false;
     loop {
-        match shared.script(&script::COMMIT, &call, Effect::Write, deadline).await {
+        let error = match shared.script(&script::COMMIT, &call, Effect::Write, deadline).await {
             Ok(answer) => return status(&parse::<Vec<u8>>(answer)?, from, from),
-            Err(error) if super::is_unknown(&error) && Deadline::now() + PAUSE < deadline => sleep(PAUSE).await,
-            Err(error) => return Err(error),
+            Err(error) => error,
+        };
+        may_have_won |= error.outcome_unknown();
+        if !may_have_won {
+            return Err(error);
         }
+        // Whatever a later one met, an earlier one may have been executed.
+        if Deadline::now() + PAUSE >= deadline {
+            return Err(error.with_outcome_unknown());
+        }
+        sleep(PAUSE).await;
     }
 }
 
@@ -141,7 +153,14 @@ impl Drop for Unfinished {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if self.armed {
             let (shared, to, version) = (Arc::clone(&self.shared), self.to, self.version);
-            runtime.spawn(async move { withdraw(&shared, &to, version, shared.deadline()).await });
+            runtime.spawn(async move {
+                for _ in 0..WITHDRAWALS {
+                    if withdraw(&shared, &to, version, shared.deadline()).await.is_ok() {
+                        return;
+                    }
+                    sleep(Duration::from_secs(1)).await;
+                }
+            });
         }
     }
 }

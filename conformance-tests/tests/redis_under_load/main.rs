@@ -1,0 +1,134 @@
+//! Servers that fail under load: what was acknowledged is there, no call takes too long, and the store works again
+//! by itself.
+
+mod load;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use conformance_tests::servers::{RedisCluster, RedisSentinel, RedisServer};
+use session_store_core::{ErrorKind, SessionStore};
+use session_store_redis::{RedisStore, Server};
+use tokio::time::sleep;
+
+use crate::load::{Load, Report};
+
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How soon after a server's return all must work again.
+const RECOVERY: Duration = Duration::from_secs(2);
+
+async fn store(server: impl Into<Server>, replicas: u32) -> Arc<dyn SessionStore> {
+    let builder = RedisStore::builder(server).prefix("load").operation_timeout(OPERATION_TIMEOUT);
+    Arc::new(builder.wait_replicas(replicas).build().await.unwrap())
+}
+
+/// Every failure is one of a database that cannot serve now.
+fn check_kinds(report: &Report) {
+    for error in report.failures() {
+        let is_failure = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
+        assert!(is_failure && error.is_transient(), "{}: {error}", error.kind());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
+    let server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]).await.unwrap();
+    let store = store(server.url(), 0).await;
+    let load = Load::start(&store);
+    let mut returns = Vec::new();
+    for _ in 0..3 {
+        sleep(Duration::from_millis(500)).await;
+        server.kill();
+        sleep(Duration::from_millis(300)).await;
+        server.restart().await.unwrap();
+        returns.push(Instant::now());
+    }
+    sleep(Duration::from_secs(1)).await;
+    let report = load.stop().await;
+    report.check_times(OPERATION_TIMEOUT);
+    check_kinds(&report);
+    let unknown = report.failures().filter(|error| error.outcome_unknown()).count();
+    assert!(unknown > 0, "no operation was under way when the server was killed");
+    for since in returns {
+        let recovery = report.recovery(since);
+        assert!(recovery <= RECOVERY, "it took {recovery:?} until all worked again");
+    }
+    let sessions = report.check(&*store).await;
+    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
+    println!("{acknowledged} acknowledged, {failed} failed ({unknown} unknown), {sessions} sessions looked at");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_fails_while_slots_of_a_cluster_move() {
+    let cluster = RedisCluster::start().await.unwrap();
+    let store = store(Server::cluster(cluster.urls()), 0).await;
+    let load = Load::start(&store);
+    sleep(Duration::from_millis(300)).await;
+    cluster.move_slots(0, 1, 0..=400).await.unwrap();
+    cluster.move_slots(1, 2, 200..=400).await.unwrap();
+    sleep(Duration::from_millis(300)).await;
+    let report = load.stop().await;
+    report.check_times(OPERATION_TIMEOUT);
+    check_kinds(&report);
+    let sessions = report.check(&*store).await;
+    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
+    println!("{acknowledged} acknowledged, {failed} failed, {sessions} sessions looked at");
+    assert_eq!(failed, 0, "a moving slot is followed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_masters_of_a_cluster_change() {
+    let cluster = RedisCluster::start().await.unwrap();
+    let store = store(Server::cluster(cluster.urls()), 1).await;
+    let load = Load::start(&store);
+    sleep(Duration::from_millis(300)).await;
+    cluster.fail_over(3).await.unwrap();
+    let asked = Instant::now();
+    sleep(Duration::from_millis(500)).await;
+    cluster.masters()[1].kill();
+    cluster.wait_for_master(4).await.unwrap();
+    // A replica again, without which no write of this master is acknowledged.
+    cluster.masters()[1].restart().await.unwrap();
+    let returned = Instant::now();
+    sleep(Duration::from_secs(2)).await;
+    let report = load.stop().await;
+    report.check_times(OPERATION_TIMEOUT);
+    check_kinds(&report);
+    for since in [asked, returned] {
+        let recovery = report.recovery(since);
+        assert!(recovery <= RECOVERY, "it took {recovery:?} until all worked again");
+    }
+    let sessions = report.check(&*store).await;
+    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
+    println!("{acknowledged} acknowledged, {failed} failed, {sessions} sessions looked at");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_sentinel_fails_over() {
+    let sentinel = RedisSentinel::start().await.unwrap();
+    let store = store(Server::sentinel(sentinel.urls(), sentinel.master_name()), 1).await;
+    let load = Load::start(&store);
+    sleep(Duration::from_millis(500)).await;
+    let before = sentinel.current_master_port().await.unwrap();
+    sentinel.master().kill();
+    sentinel.wait_for_new_master(before).await.unwrap();
+    // The other server returns as a replica, without which no write is acknowledged. Sentinel would make it one, in
+    // ten seconds.
+    sentinel.master().restart().await.unwrap();
+    let new = sentinel.current_master_port().await.unwrap().to_string();
+    sentinel.master().ask::<String>(&["REPLICAOF", "127.0.0.1", &new]).await.unwrap();
+    while sentinel.master().info("master_link_status").await.unwrap().as_deref() != Some("up") {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let returned = Instant::now();
+    sleep(Duration::from_secs(1)).await;
+    let report = load.stop().await;
+    report.check_times(OPERATION_TIMEOUT);
+    check_kinds(&report);
+    let recovery = report.recovery(returned);
+    assert!(recovery <= RECOVERY, "it took {recovery:?} until all worked again");
+    let sessions = report.check(&*store).await;
+    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
+    println!("{acknowledged} acknowledged, {failed} failed, {sessions} sessions looked at, again after {recovery:?}");
+}
