@@ -115,3 +115,58 @@ fn of_code(code: &str) -> (ErrorKind, &'static str) {
         _ => OTHER,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(text: &str) -> RedisError {
+        let answer = redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).unwrap();
+        answer.extract_error().unwrap_err()
+    }
+
+    #[test]
+    fn every_answer_of_a_server_has_its_kind() {
+        use ErrorKind::{Config, Corrupt, Internal, Unavailable};
+        let table = [
+            ("LOADING Redis is loading the dataset in memory", Unavailable),
+            ("READONLY You can't write against a read only replica.", Unavailable),
+            ("MASTERDOWN Link with MASTER is down", Unavailable),
+            ("CLUSTERDOWN The cluster is down", Unavailable),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", Unavailable),
+            ("MOVED 3999 127.0.0.1:6381", Unavailable),
+            ("ASK 3999 127.0.0.1:6381", Unavailable),
+            ("OOM command not allowed when used memory > 'maxmemory'.", Unavailable),
+            ("MISCONF Redis is configured to save RDB snapshots", Unavailable),
+            ("NOREPLICAS Not enough good replicas to write.", Unavailable),
+            ("BUSY Redis is busy running a script.", Unavailable),
+            ("ERR max number of clients reached", Unavailable),
+            ("ERR Error running script: @user_script: 1: -OOM command not allowed", Unavailable),
+            ("NOAUTH Authentication required.", Config),
+            ("WRONGPASS invalid username-password pair", Config),
+            ("NOPERM this user has no permissions to run the 'get' command", Config),
+            ("ERR This instance has cluster support disabled", Config),
+            ("CROSSSLOT Keys in request don't hash to the same slot", Config),
+            ("WRONGTYPE Operation against a key holding the wrong kind of value", Corrupt),
+            ("ERR Error running script: @user_script: 1: WRONGTYPE Operation against a key", Corrupt),
+            ("ERR unknown command 'EVALSHA'", Internal),
+            ("SOMETHING new", Internal),
+        ];
+        for (text, kind) in table {
+            let error = from_redis(&answer(text), false);
+            assert_eq!(error.kind(), kind, "{text}");
+            assert_eq!(error.is_transient(), kind == Unavailable, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_texts_of_the_server_are_not_passed_on() {
+        for text in ["WRONGTYPE secret", "ERR secret", "SECRET secret", "NOPERM secret", "MOVED 1 secret:1"] {
+            let error = from_redis(&answer(text), true);
+            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap();
+            for shown in [error.to_string(), format!("{error:?}"), source] {
+                assert!(!shown.contains("secret"), "{shown}");
+            }
+        }
+    }
+}

@@ -1,10 +1,9 @@
 //! The operations where session and index are on one server: one script each.
 
-use session_store_core::{Entry, Page, Pruned, Result, SessionKey, SetMode, UserId, Version, Write};
+use session_store_core::{Entry, Page, Result, SessionKey, SetMode, UserId, Version, Write};
 use tokio::time::Instant as Deadline;
 
 use crate::keys::{Kind, session_key};
-use crate::scan::Scan;
 use crate::script;
 use crate::shared::{Effect, Shared, Sweep};
 use crate::wire::{Listed, add_mode, add_write, listed, or_nothing, parse, status};
@@ -102,21 +101,8 @@ pub(crate) async fn destroy_by_user(
     }
 }
 
-pub(crate) async fn prune(shared: &Shared, limit: u32, sweep: Sweep) -> Result<Pruned> {
-    let limit = u64::from(limit);
-    let (mut removed, mut scan) = (0, Scan::new(shared, Kind::Index));
-    while let Some(indexes) = scan.next(sweep.deadline()).await? {
-        for index in indexes {
-            removed += prune_index(shared, &index, limit - removed, sweep).await?;
-            if removed == limit {
-                return Ok(Pruned { removed, more: true });
-            }
-        }
-    }
-    Ok(Pruned { removed, more: false })
-}
-
-async fn prune_index(shared: &Shared, index: &[u8], limit: u64, sweep: Sweep) -> Result<u64> {
+/// Removes entries of an index whose sessions are gone, and gives how many.
+pub(crate) async fn prune_index(shared: &Shared, index: &[u8], limit: u64, sweep: Sweep) -> Result<u64> {
     let (mut removed, mut after) = (0, Vec::new());
     loop {
         let mut call = script::PRUNE.on([index]);

@@ -76,6 +76,10 @@ impl RedisStore {
         on!(self, end_all(sessions, sweep))
     }
 
+    async fn prune_index(&self, index: &[u8], limit: u64, sweep: Sweep) -> Result<u64> {
+        on!(self, prune_index(index, limit, sweep))
+    }
+
     /// Those of the keys that are live sessions: on Cluster a rotation leaves something else for a minute.
     #[cfg(feature = "cluster")]
     async fn sessions_among(&self, keys: Vec<Vec<u8>>, sweep: Sweep) -> Result<Vec<Vec<u8>>> {
@@ -151,7 +155,17 @@ impl SessionStore for RedisStore {
         if limit == 0 {
             return Err(Error::invalid_input("a prune removes at least one entry; give a limit of 1 or more"));
         }
-        on!(self, prune(limit, self.shared.sweep()))
+        let (limit, sweep) = (u64::from(limit), self.shared.sweep());
+        let (mut removed, mut scan) = (0, Scan::new(&self.shared, Kind::Index));
+        while let Some(indexes) = scan.next(sweep.deadline()).await? {
+            for index in indexes {
+                removed += self.prune_index(&index, limit - removed, sweep).await?;
+                if removed == limit {
+                    return Ok(Pruned { removed, more: true });
+                }
+            }
+        }
+        Ok(Pruned { removed, more: false })
     }
 
     async fn count(&self) -> Result<u64> {

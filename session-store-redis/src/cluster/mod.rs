@@ -20,7 +20,7 @@ use session_store_core::{Owner, Result, SessionKey, SetMode, UserId, Version, Wr
 use tokio::time::Instant as Deadline;
 
 pub(crate) use self::rotate::rotate;
-pub(crate) use self::sweep::{end_all, prune, sessions_among};
+pub(crate) use self::sweep::{end_all, prune_index, sessions_among};
 pub(crate) use self::user::{destroy_by_user, list_by_user};
 use crate::script::cluster as script;
 use crate::shared::{Effect, Shared, unexpected};

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use session_store_core::{Pruned, Result};
+use session_store_core::Result;
 
 use super::user::{AT_ONCE, Marked, index_of, read_all};
 use super::{Ended, Entry, Only, end, head_of, unlist};
 use crate::keys::Kind;
 use crate::record::{Stored, decode};
-use crate::scan::Scan;
 use crate::shared::{Shared, Sweep};
 
 /// Ends sessions of the namespace, for `clear`; their entries are left to the next prune.
@@ -41,21 +40,8 @@ pub(crate) async fn sessions_among(shared: &Shared, keys: Vec<Vec<u8>>, sweep: S
     Ok(sessions)
 }
 
-pub(crate) async fn prune(shared: &Arc<Shared>, limit: u32, sweep: Sweep) -> Result<Pruned> {
-    let limit = u64::from(limit);
-    let (mut removed, mut scan) = (0, Scan::new(shared, Kind::Index));
-    while let Some(indexes) = scan.next(sweep.deadline()).await? {
-        for index in indexes {
-            removed += prune_index(shared, &index, limit - removed, sweep).await?;
-            if removed == limit {
-                return Ok(Pruned { removed, more: true });
-            }
-        }
-    }
-    Ok(Pruned { removed, more: false })
-}
-
-async fn prune_index(shared: &Shared, index: &[u8], limit: u64, sweep: Sweep) -> Result<u64> {
+/// Removes entries of an index that are of no write under way, and whose sessions are gone; gives how many.
+pub(crate) async fn prune_index(shared: &Arc<Shared>, index: &[u8], limit: u64, sweep: Sweep) -> Result<u64> {
     let user = index.strip_prefix(shared.keys.prefix(Kind::Index)).unwrap_or_default();
     let mut marked = index_of(shared, index, sweep.deadline()).await?;
     marked.retain(|marked| marked.is_old);
