@@ -17,6 +17,8 @@ mod user;
 mod version;
 mod write;
 
+#[cfg(feature = "batch")]
+pub mod batch;
 #[cfg(feature = "codec")]
 pub mod codec;
 
