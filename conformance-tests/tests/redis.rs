@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conformance_tests::containers::{Database, Release, TestDatabase};
-use conformance_tests::servers::{RedisCluster, RedisSentinel};
+use conformance_tests::servers::{RedisCluster, RedisSentinel, RedisServer};
 use conformance_tests::{Harness, async_trait};
 use redis::aio::MultiplexedConnection;
 use session_store_core::{BoxError, Error, ErrorKind, Result, SessionKey, SessionStore, UserId};
@@ -47,7 +47,7 @@ impl Redis {
             Way::Single(database) | Way::Pool(database) => vec![database.url().await?.to_owned()],
             Way::Cluster(cluster) => {
                 let cluster = cluster.get_or_try_init(RedisCluster::start).await?;
-                cluster.masters().iter().map(|master| master.url()).collect()
+                cluster.masters().iter().map(RedisServer::url).collect()
             }
             Way::Sentinel(sentinel) => vec![sentinel.get_or_try_init(RedisSentinel::start).await?.master().url()],
         };

@@ -2,6 +2,9 @@
 //! while any other begins, is held, or goes through; then what both have answered and left must be what one after
 //! the other would have, in the memory store; and keys, lists and counts must agree.
 
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +13,7 @@ use std::time::Duration;
 
 use conformance_tests::servers::RedisCluster;
 use futures_util::StreamExt as _;
-use futures_util::future::{BoxFuture, join, poll_fn};
+use futures_util::future::{BoxFuture, poll_fn};
 use session_store_core::{Owner, Page, Result, SessionId, SessionKey, SessionStore, SetMode, UserId, Version, Write};
 use session_store_memory::MemoryStore;
 use session_store_redis::{RedisStore, Server};
@@ -136,7 +139,7 @@ async fn listed(store: &dyn SessionStore, stage: &Stage, user: &UserId) -> Resul
 
 /// What both keys hold in the end. Lists that do not agree with it are a fault of their own.
 async fn state(store: &dyn SessionStore, stage: &Stage) -> Result<String> {
-    let (mut text, mut lists) = (String::new(), BTreeMap::from([("alice", Vec::new()), ("bob", Vec::new())]));
+    let (mut found, mut lists) = (Vec::new(), BTreeMap::from([("alice", Vec::new()), ("bob", Vec::new())]));
     for (name, key) in [("live", &stage.live), ("free", &stage.free)] {
         let Some(record) = store.get(key).await? else { continue };
         let owner = match &record.meta.user {
@@ -147,17 +150,17 @@ async fn state(store: &dyn SessionStore, stage: &Stage) -> Result<String> {
         if let Some(list) = lists.get_mut(owner) {
             list.push(name);
         }
-        text += &format!("{name}: {owner} {}; ", String::from_utf8_lossy(&record.data));
+        found.push(format!("{name}: {owner} {}", String::from_utf8_lossy(&record.data)));
     }
     for (owner, user) in [("alice", &stage.alice), ("bob", &stage.bob)] {
         let mut expected = lists.remove(owner).unwrap_or_default();
         expected.sort_unstable();
         let listed = listed(store, stage, user).await?;
         if listed != expected.join(" ") {
-            text += &format!("but the list of {owner} has: {listed}");
+            found.push(format!("but the list of {owner} has: {listed}"));
         }
     }
-    Ok(text)
+    Ok(found.join("; "))
 }
 
 /// What each of the two operations writes.
@@ -180,15 +183,15 @@ async fn model(names: [&str; 2], operations: [Operation; 2]) -> Result<Vec<Outco
         for &at in order {
             answers[at].push(operations[at](&store, &stage, DATA[at]).await);
         }
-        let [one, two] = answers.map(in_all);
+        let [one, two] = [&answers[0], &answers[1]].map(|answers| in_all(answers));
         outcomes.push((one, two, state(&store, &stage).await?));
     }
     Ok(outcomes)
 }
 
 /// The answer of an operation that has run in two parts: the sessions that both have ended.
-fn in_all(answers: Vec<Answer>) -> Answer {
-    match answers.as_slice() {
+fn in_all(answers: &[Answer]) -> Answer {
+    match answers {
         [one] => one.clone(),
         parts => parts.iter().filter_map(|part| part.parse::<u64>().ok()).sum::<u64>().to_string(),
     }
@@ -296,7 +299,7 @@ async fn pair(stores: [&dyn SessionStore; 2], pair: [&(&'static str, Operation);
 async fn every_operation_is_held_between_its_steps_against_every_other() {
     let cluster = RedisCluster::start().await.unwrap();
     let store = async || RedisStore::builder(Server::cluster(cluster.urls())).prefix("steps").build().await.unwrap();
-    let (one, two) = join(store(), store()).await;
+    let (one, two) = (store().await, store().await);
     let stores: [Arc<dyn SessionStore>; 2] = [Arc::new(one), Arc::new(two)];
     let pairs = OPERATIONS.iter().flat_map(|first| OPERATIONS.iter().map(move |second| [first, second]));
     let (held, faults) = futures_util::stream::iter(pairs)
@@ -312,7 +315,6 @@ async fn every_operation_is_held_between_its_steps_against_every_other() {
         .await;
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     let pairs = OPERATIONS.len() * OPERATIONS.len();
-    println!("{held} interleavings of {pairs} pairs held both operations");
     assert!(held > 3 * pairs, "only {held} interleavings of {pairs} pairs held both operations");
     stores[0].clear().await.unwrap();
     assert_eq!(stores[1].count().await.unwrap(), 0);

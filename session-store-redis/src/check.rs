@@ -41,7 +41,8 @@ impl Info {
 }
 
 fn check(info: &Info, is_cluster: bool, allow_eviction: bool) -> Result<()> {
-    let mode = info.get("redis_mode");
+    // The latter is Valkey's.
+    let mode = info.get("redis_mode").or_else(|| info.get("server_mode"));
     if mode == Some("sentinel") {
         return Err(Error::config("this is a Sentinel; use `Server::sentinel` with the feature `sentinel`"));
     }
@@ -88,7 +89,8 @@ mod tests {
             (info("7.0.15", "standalone", "slave", "noeviction"), "its master"),
             (info("7.0.15", "standalone", "master", "volatile-lru"), "allow_eviction()"),
         ];
-        for (info, advice) in refused {
+        let valkey = Info("redis_version:7.2.4\r\nserver_mode:cluster\r\n".to_owned());
+        for (info, advice) in refused.into_iter().chain([(valkey, "feature `cluster`")]) {
             let error = check(&info, false, false).unwrap_err();
             assert!(error.to_string().contains(advice), "{error}");
         }

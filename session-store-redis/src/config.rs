@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::ConnectionManager;
-use redis::{Client, RedisResult};
+use redis::{Client, ConnectionAddr, RedisResult};
 use session_store_core::{DEFAULT_DATA_LIMIT, Error, ErrorKind, Namespace, Result};
 use tokio::time::timeout;
 
@@ -199,7 +199,7 @@ impl Builder {
 
     /// How many replicas must confirm each write before it is acknowledged (`WAIT`), within a quarter of the
     /// operation timeout; else the write is `Unavailable`, of unknown outcome. It narrows what a failover may
-    /// lose, and does not close it. Unless set, none.
+    /// lose; the [crate's page](crate) says how far. Unless set, none.
     pub fn wait_replicas(mut self, count: u32) -> Self {
         self.wait_replicas = count;
         self
@@ -220,9 +220,16 @@ impl Builder {
     /// is older than Redis 6.2, may evict keys, or is a node of a Cluster or a Sentinel and the client is not
     /// one for it; `Unavailable` or `Timeout` when it cannot be reached.
     pub async fn build(self) -> Result<RedisStore> {
+        // The drivers' futures are large.
+        Box::pin(self.connect()).await
+    }
+
+    async fn connect(self) -> Result<RedisStore> {
         let keys = Keys::new(&Namespace::new(self.prefix.clone())?);
         self.check_bounds()?;
-        install_tls_provider();
+        if self.server.0.may_use_tls() {
+            install_tls_provider();
+        }
         let patience = self.operation_timeout / 4;
         let allow_eviction = self.allow_eviction;
         let timeouts =
@@ -277,12 +284,18 @@ impl Builder {
 
 struct Timeouts {
     connect: Duration,
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "the driver of a Cluster is told"))]
     operation: Duration,
     /// Whether writes need a connection of their own.
     two: bool,
 }
 
 impl Source {
+    fn may_use_tls(&self) -> bool {
+        let is_plain = |client: &Client| matches!(client.get_connection_info().addr(), ConnectionAddr::Tcp(..));
+        !matches!(self, Self::Client(Ok(client)) if is_plain(client))
+    }
+
     /// The links for reads and for writes.
     async fn links(self, timeouts: &Timeouts) -> Result<(Link, Link)> {
         let failed = |error| from_redis(&error, false);

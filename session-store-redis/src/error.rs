@@ -30,8 +30,15 @@ fn source(error: &RedisError) -> Source {
 fn classify(error: &RedisError) -> (ErrorKind, &'static str) {
     match error.kind() {
         Driver::Io if error.is_timeout() => (ErrorKind::Timeout, "no answer from the Redis server in time"),
-        Driver::Io | Driver::ClusterConnectionNotFound => {
-            (ErrorKind::Unavailable, "no connection to the Redis server; is it running, and is its address right?")
+        Driver::Io => of_tls(error).unwrap_or(NO_CONNECTION),
+        Driver::ClusterConnectionNotFound => NO_CONNECTION,
+        // The driver names nothing else so.
+        Driver::InvalidClientConfig if error.to_string().contains("sentinel") => (
+            ErrorKind::Config,
+            "what answers is no Sentinel; `Server::sentinel` takes the addresses of Sentinels, not of a master",
+        ),
+        Driver::Parse => {
+            (ErrorKind::Config, "what answers is no Redis server, or wants TLS (rediss://); check the address")
         }
         Driver::MasterNameNotFoundBySentinel => (
             ErrorKind::Unavailable,
@@ -49,6 +56,35 @@ fn classify(error: &RedisError) -> (ErrorKind, &'static str) {
         _ => (ErrorKind::Internal, "the Redis driver failed"),
     }
 }
+
+/// What rustls has found wrong.
+#[cfg(feature = "tls")]
+fn of_tls(error: &RedisError) -> Option<(ErrorKind, &'static str)> {
+    use std::error::Error as StdError;
+    use std::sync::Arc;
+
+    // The driver shares its sources.
+    let shared = error.source()?.downcast_ref::<Arc<dyn StdError + Send + Sync>>()?;
+    let cause = shared.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(match cause {
+        rustls::Error::InvalidCertificate(_) => (
+            ErrorKind::Config,
+            "the Redis server's TLS certificate is not trusted, or is for another name than the URL's; \
+             `redis::Client::build_with_tls` takes certificates of your own",
+        ),
+        _ => (ErrorKind::Config, "the Redis server speaks no TLS there, or no kind that rustls does; check the port"),
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+fn of_tls(_error: &RedisError) -> Option<(ErrorKind, &'static str)> {
+    None
+}
+
+const NO_CONNECTION: (ErrorKind, &str) = (
+    ErrorKind::Unavailable,
+    "no connection to the Redis server; is it running, is its address right, and does it want TLS (rediss://)?",
+);
 
 const WRONG_PASSWORD: (ErrorKind, &str) =
     (ErrorKind::Config, "the Redis server refuses the user or the password; set them in the URL");
@@ -90,10 +126,17 @@ fn of_text(text: &str) -> (ErrorKind, &'static str) {
     if text.contains("max number of clients") {
         return (ErrorKind::Unavailable, "the Redis server has as many clients as it allows");
     }
+    if text.contains("DB index is out of range") {
+        return (ErrorKind::Config, "the Redis server has no database of the number at the end of the URL");
+    }
+    if text.contains("not allowed in cluster mode") {
+        return (ErrorKind::Config, "this is a Redis Cluster; use `Server::cluster`, without a database's number");
+    }
     if text.contains("cluster support disabled") {
         return (ErrorKind::Config, "this is no Redis Cluster; give the URL of the one server instead");
     }
-    if text.contains("permission") || text.contains("can't access") {
+    // Also Redis 7 says the latter two of a command inside a script.
+    if ["permission", "can't access", "can't run"].into_iter().any(|words| text.contains(words)) {
         return LACKS_RIGHTS;
     }
     OTHER
@@ -111,6 +154,10 @@ fn of_code(code: &str) -> (ErrorKind, &'static str) {
         "OOM" => (ErrorKind::Unavailable, "the Redis server has used up its `maxmemory`; give it more"),
         "MISCONF" => (ErrorKind::Unavailable, "the Redis server cannot write to its disk, and takes no writes"),
         "NOREPLICAS" => (ErrorKind::Unavailable, "the Redis server has fewer replicas than it demands for a write"),
+        "DENIED" => (
+            ErrorKind::Config,
+            "the Redis server is in protected mode, and serves its own machine only; give it a password, and the URL too",
+        ),
         "BUSY" => (ErrorKind::Unavailable, "the Redis server is busy with another client's script"),
         _ => OTHER,
     }

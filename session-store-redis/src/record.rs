@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use session_store_core::{Error, Meta, Result, SessionKey, Timestamp, UserId, Version};
 
-/// The longest part that is not data: what lists read.
+/// The longest part that is not data: what lists on Cluster read.
+#[cfg(feature = "cluster")]
 pub(crate) const LONGEST_HEAD: usize = 50 + UserId::MAX_LEN;
 
 const SESSION: u8 = 1;
@@ -21,7 +22,8 @@ pub(crate) enum Stored {
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) meta: Meta,
-    /// The session's mark in its user's index.
+    /// The session's mark in its user's index, on Cluster.
+    #[cfg_attr(not(any(feature = "cluster", test)), expect(dead_code, reason = "it is read on Cluster only"))]
     pub(crate) mark: u64,
     /// The bytes of the head itself.
     pub(crate) len: usize,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, ErrorKind as Driver, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind as Driver, RedisError, RedisResult, ServerErrorKind, Value};
 use session_store_core::{Error, ErrorKind, Result, Timestamp};
 use tokio::time::{Instant as Deadline, timeout_at};
 
@@ -99,7 +99,7 @@ impl Shared {
     /// A reading command on every server that holds keys.
     pub(crate) async fn ask_all(&self, command: &Cmd, deadline: Deadline) -> Result<Vec<(Node, Value)>> {
         let sent = AtomicBool::new(false);
-        let ask = self.reads.ask_all(command, &sent);
+        let ask = repeated(&self.reads, &sent, || self.reads.ask_all(command, &sent));
         let ask = async { ask.await.map_err(|error| from_redis(&error, false)) };
         self.bounded(ask, Effect::Read, deadline, &sent).await
     }
@@ -107,7 +107,7 @@ impl Shared {
     /// The same on one of these servers.
     pub(crate) async fn ask(&self, node: &Node, command: &Cmd, deadline: Deadline) -> Result<Value> {
         let sent = AtomicBool::new(false);
-        let ask = self.reads.ask(node, command, &sent);
+        let ask = repeated(&self.reads, &sent, || self.reads.ask(node, command, &sent));
         let ask = async { ask.await.map_err(|error| from_redis(&error, false)) };
         self.bounded(ask, Effect::Read, deadline, &sent).await
     }
@@ -132,11 +132,14 @@ impl Shared {
     ) -> Result<T> {
         let started = Instant::now();
         let Ok(answer) = timeout_at(deadline, command).await else {
-            self.link(effect).suspect(started);
-            let error = Error::new(
-                ErrorKind::Timeout,
-                format!("no answer from the Redis server in the operation timeout of {:?}", self.operation_timeout),
-            );
+            // At the end of a sweep, little time may have been left.
+            let which = if started.elapsed() >= self.operation_timeout {
+                self.suspect(effect, started);
+                format!("the operation timeout of {:?}", self.operation_timeout)
+            } else {
+                "what was left of the operation's or the sweep's time".to_owned()
+            };
+            let error = Error::new(ErrorKind::Timeout, format!("no answer from the Redis server in {which}"));
             let may_have_run = effect == Effect::Write && sent.load(Ordering::Relaxed);
             return Err(if may_have_run { error.with_outcome_unknown() } else { error });
         };
@@ -149,21 +152,33 @@ impl Shared {
         let link = self.link(effect);
         let replicas = self.replicas.as_ref().filter(|_| effect == Effect::Write);
         let wait = replicas.map(|replicas| &replicas.wait);
-        let mut answer = link.send(&Request { command, wait, sent }).await;
-        if effect == Effect::Read && sent.load(Ordering::Relaxed) && answer.as_ref().is_err_and(is_broken) {
-            answer = link.send(&Request { command, wait, sent }).await;
-        }
+        let request = Request { command, wait, sent };
+        let mut answer = match effect {
+            Effect::Read => repeated(link, sent, || link.send(&request)).await,
+            Effect::Write => link.send(&request).await,
+        };
         if let (Some(script), true) = (script, answer.as_ref().is_err_and(is_unknown_script)) {
             let command = &script.in_full(command);
             answer = link.send(&Request { command, wait, sent }).await;
         }
         match answer {
             // A primary that its replicas have left may not be the primary any more.
-            Ok(reply) => confirmed(reply, replicas).inspect_err(|_| link.suspect(Instant::now())),
+            Ok(reply) => confirmed(reply, replicas).inspect_err(|_| self.suspect(effect, Instant::now())),
             Err(error) => {
+                if is_of_a_replica(&error) {
+                    self.suspect(effect, Instant::now());
+                }
                 let may_have_run = effect == Effect::Write && sent.load(Ordering::Relaxed) && link.is_vague(&error);
                 Err(from_redis(&error, may_have_run))
             }
+        }
+    }
+
+    /// Makes new connections for what comes next; where a write told of it, for the reads as well.
+    fn suspect(&self, effect: Effect, since: Instant) {
+        self.reads.suspect(since);
+        if effect == Effect::Write {
+            self.writes.suspect(since);
         }
     }
 
@@ -194,6 +209,10 @@ impl Shared {
 
 fn confirmed(reply: Reply, replicas: Option<&Replicas>) -> Result<Value> {
     let (Some(replicas), Some(confirmed)) = (replicas, reply.replicas) else { return Ok(reply.value) };
+    if is_refusal(&reply.value) {
+        return Ok(reply.value);
+    }
+    let confirmed = confirmed.map_err(|error| from_redis(&error, true))?;
     if confirmed < replicas.count {
         let count = replicas.count;
         return Err(Error::new(
@@ -203,6 +222,40 @@ fn confirmed(reply: Reply, replicas: Option<&Replicas>) -> Result<Value> {
         .with_outcome_unknown());
     }
     Ok(reply.value)
+}
+
+/// A read, and again where the connection broke (clause K3): once, and on Cluster until the driver has made new
+/// connections, which it does by and by.
+async fn repeated<T, Answer>(link: &Link, sent: &AtomicBool, ask: impl Fn() -> Answer) -> RedisResult<T>
+where
+    Answer: Future<Output = RedisResult<T>>,
+{
+    const PAUSES: [u64; 5] = [0, 5, 10, 20, 40];
+    let pauses = if link.is_cluster() { PAUSES.len() } else { 1 };
+    let mut answer = ask().await;
+    for pause in PAUSES.into_iter().take(pauses) {
+        if !(sent.load(Ordering::Relaxed) && answer.as_ref().is_err_and(is_broken)) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        answer = ask().await;
+    }
+    answer
+}
+
+/// Whether a script has answered that it has written nothing.
+fn is_refusal(answer: &Value) -> bool {
+    const REFUSALS: [&[u8]; 6] = [b"EXISTS", b"MISSING", b"CONFLICT", b"TO_EXISTS", b"TO_CORRUPT", b"MARK"];
+    match answer {
+        Value::Array(parts) => parts.first().is_some_and(is_refusal),
+        Value::BulkString(text) => REFUSALS.contains(&text.as_slice()),
+        Value::Int(ended) => *ended == 0,
+        _ => false,
+    }
+}
+
+fn is_of_a_replica(error: &RedisError) -> bool {
+    matches!(error.kind(), Driver::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
 }
 
 fn is_broken(error: &RedisError) -> bool {

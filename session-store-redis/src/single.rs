@@ -6,7 +6,7 @@ use tokio::time::Instant as Deadline;
 use crate::keys::{Kind, session_key};
 use crate::script;
 use crate::shared::{Effect, Shared, Sweep};
-use crate::wire::{Listed, add_mode, add_write, listed, or_nothing, parse, status};
+use crate::wire::{Listed, add_mode, add_write, listed, or_nothing, parse, parse_written, status};
 
 /// How many entries of an index one script looks at: some milliseconds at the most.
 const PIECE: usize = 500;
@@ -18,7 +18,7 @@ pub(crate) async fn set(shared: &Shared, key: &SessionKey, write: &Write, mode: 
     add_write(&mut call, write)?;
     call.arg(shared.keys.prefix(Kind::Index));
     let answer = shared.script(&script::SET, &call, Effect::Write, shared.deadline()).await?;
-    status(&parse::<Vec<u8>>(answer)?, key, key)?;
+    status(&parse_written::<Vec<u8>>(answer)?, key, key)?;
     Ok(version)
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn destroy(shared: &Shared, key: &SessionKey) -> Result<bool> {
 pub(crate) async fn destroy_all(shared: &Shared, sessions: &[Vec<u8>], deadline: Deadline) -> Result<u64> {
     let mut call = script::DESTROY.on(sessions);
     call.arg(shared.keys.prefix(Kind::Index));
-    parse(shared.script(&script::DESTROY, &call, Effect::Write, deadline).await?)
+    parse_written(shared.script(&script::DESTROY, &call, Effect::Write, deadline).await?)
 }
 
 pub(crate) async fn rotate(
@@ -46,23 +46,23 @@ pub(crate) async fn rotate(
     add_write(&mut call, write)?;
     call.arg(shared.keys.prefix(Kind::Index));
     let answer = shared.script(&script::ROTATE, &call, Effect::Write, shared.deadline()).await?;
-    status(&parse::<Vec<u8>>(answer)?, from, to)?;
+    status(&parse_written::<Vec<u8>>(answer)?, from, to)?;
     Ok(version)
 }
 
 pub(crate) async fn list_by_user(shared: &Shared, user: &UserId, page: &Page, sweep: Sweep) -> Result<Vec<Entry>> {
     let limit = page.limit() as usize;
-    let (mut entries, mut after) = (Vec::new(), page.after().copied());
+    let (mut entries, mut after) = (Vec::new(), or_nothing(page.after()).to_vec());
     loop {
         // Sessions that are gone leave places free.
         let wanted = limit - entries.len();
         let mut call = script::LIST_BY_USER.on([shared.keys.index(user)]);
-        call.arg(shared.keys.prefix(Kind::Session)).arg(or_nothing(after.as_ref())).arg(wanted);
+        call.arg(shared.keys.prefix(Kind::Session)).arg(&after).arg(wanted);
         let answer = shared.script(&script::LIST_BY_USER, &call, Effect::Read, sweep.deadline()).await?;
         let found: Vec<(Vec<u8>, Vec<u8>)> = parse(answer)?;
         for (member, head) in &found {
+            after.clone_from(member);
             let Some(key) = session_key(member) else { continue };
-            after = Some(key);
             if let Listed::Entry(entry) = listed(key, head, user) {
                 entries.push(entry);
             }

@@ -40,6 +40,11 @@ pub(crate) fn parse<T: redis::FromRedisValue>(answer: Value) -> Result<T> {
     redis::from_redis_value(answer).map_err(|_| unexpected())
 }
 
+/// The same of a write, which has then been done for all one knows.
+pub(crate) fn parse_written<T: redis::FromRedisValue>(answer: Value) -> Result<T> {
+    parse(answer).map_err(Error::with_outcome_unknown)
+}
+
 /// The answer of a script that writes `key`, and for a rotation also `to`.
 pub(crate) fn status(answer: &[u8], key: &SessionKey, to: &SessionKey) -> Result<()> {
     const FOREIGN: &str = "the bytes under the session's key are no record";
@@ -51,7 +56,7 @@ pub(crate) fn status(answer: &[u8], key: &SessionKey, to: &SessionKey) -> Result
         b"CORRUPT" => Err(Error::corrupt(key, FOREIGN)),
         b"TO_EXISTS" => Err(Error::already_exists(to)),
         b"TO_CORRUPT" => Err(Error::corrupt(to, FOREIGN)),
-        _ => Err(unexpected()),
+        _ => Err(unexpected().with_outcome_unknown()),
     }
 }
 

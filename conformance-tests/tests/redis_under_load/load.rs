@@ -73,7 +73,7 @@ fn key() -> SessionKey {
 async fn work(store: Arc<dyn SessionStore>, stop: Arc<AtomicBool>) -> Books {
     let user = UserId::new(key().to_text()).unwrap();
     let mut books = Books { user, sessions: Vec::new(), calls: Vec::new(), failures: Vec::new() };
-    for round in 0.. {
+    for round in 0_usize.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
@@ -108,7 +108,7 @@ async fn live(store: &dyn SessionStore, books: &mut Books, round: usize) {
             return books.sessions.push((to, vec![rotated, None]));
         }
     }
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         return books.sessions.push((to, vec![rotated]));
     }
     match books.call(store.destroy(&to)).await {

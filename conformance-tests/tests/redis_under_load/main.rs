@@ -1,6 +1,10 @@
 //! Servers that fail under load: what was acknowledged is there, no call takes too long, and the store works again
 //! by itself.
 
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "the counts, for whoever asks with --nocapture")]
+
 mod load;
 
 use std::sync::Arc;

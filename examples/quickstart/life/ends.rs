@@ -82,7 +82,7 @@ async fn prune(shop: &Shop<'_>, living: usize) -> Result<Step> {
     }
     let step = Step::since(start, "prune", usize::try_from(removed)?);
     ensure(shop.store.count().await? == living as u64, "a prune leaves the living alone")?;
-    Ok(step.shows(format!("what expired is removed, at most {LIMIT} a call: {calls} calls")))
+    Ok(step.shows(format!("what is left of the expired is removed, at most {LIMIT} a call: {calls} calls")))
 }
 
 pub(super) async fn clear(shop: &Shop<'_>, living: usize) -> Result<Step> {

@@ -30,24 +30,29 @@ pub(crate) async fn rotate(
             return Err(Error::conflict(from));
         }
         let version = Version::generate()?;
-        let mut unfinished = Unfinished { shared: Arc::clone(shared), to: *to, version, armed: true };
+        let new = New { to: *to, version, from: *from, before: before.meta.version };
+        let mut unfinished = Unfinished { shared: Arc::clone(shared), new, stage: Stage::Written };
         let written = write_to(shared, to, write, &before, version, deadline).await;
         if let Err(error) = written {
             // A refusal has written nothing; what is not known is left to `unfinished`.
-            unfinished.armed = error.outcome_unknown();
+            if !error.outcome_unknown() {
+                unfinished.stage = Stage::Over;
+            }
             return Err(error);
         }
-        unfinished.armed = false;
+        unfinished.stage = Stage::Committing;
         match commit(shared, from, before.meta.version, version, deadline).await {
             Ok(()) => {
+                unfinished.stage = Stage::Over;
                 if let Some(entry) = entry_of(&before) {
                     tidy(shared, from, &entry, deadline).await;
                 }
                 return Ok(version);
             }
             Err(lost) if !lost.outcome_unknown() => {
-                unfinished.armed = true;
-                unfinished.withdraw(deadline).await.map_err(Error::with_outcome_unknown)?;
+                unfinished.stage = Stage::Written;
+                withdraw(shared, &unfinished.new, deadline).await.map_err(Error::with_outcome_unknown)?;
+                unfinished.stage = Stage::Over;
                 // Somebody has saved the session meanwhile; where that is allowed, their state is rotated.
                 if lost.kind() != ErrorKind::Conflict || expected.is_some() {
                     return Err(lost);
@@ -130,44 +135,67 @@ async fn commit(
     }
 }
 
-/// A new key that was written, or may have been, and that nobody has been told of.
-struct Unfinished {
-    shared: Arc<Shared>,
+/// A new key that was written, or may have been, and that nobody has been told of; and what it replaces.
+#[derive(Clone, Copy)]
+struct New {
     to: SessionKey,
     version: Version,
-    armed: bool,
+    from: SessionKey,
+    before: Version,
 }
 
-impl Unfinished {
-    /// Takes the new key back: only if it is still this rotation's.
-    async fn withdraw(&mut self, deadline: Deadline) -> Result<()> {
-        withdraw(&self.shared, &self.to, self.version, deadline).await?;
-        self.armed = false;
-        Ok(())
-    }
+/// How far a rotation has come.
+enum Stage {
+    /// The new key may be there, and is to be taken back.
+    Written,
+    /// The old key may have decided already.
+    Committing,
+    Over,
+}
+
+/// A rotation whose caller goes away, or whose outcome is not known: what can be done without them is done.
+struct Unfinished {
+    shared: Arc<Shared>,
+    new: New,
+    stage: Stage,
 }
 
 impl Drop for Unfinished {
-    /// The caller went away, or the outcome is not known: what can be done without them is done.
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if self.armed {
-            let (shared, to, version) = (Arc::clone(&self.shared), self.to, self.version);
-            runtime.spawn(async move {
-                for _ in 0..WITHDRAWALS {
-                    if withdraw(&shared, &to, version, shared.deadline()).await.is_ok() {
-                        return;
-                    }
-                    sleep(Duration::from_secs(1)).await;
-                }
-            });
+        let (shared, new) = (Arc::clone(&self.shared), self.new);
+        match self.stage {
+            Stage::Written => drop(runtime.spawn(async move { take_back(&shared, &new).await })),
+            Stage::Committing => drop(runtime.spawn(async move { decide(&shared, &new).await })),
+            Stage::Over => {}
         }
     }
 }
 
-async fn withdraw(shared: &Shared, to: &SessionKey, version: Version, deadline: Deadline) -> Result<()> {
-    if let Ended::Live(Some(entry)) = end(shared, &shared.keys.session(to), Only::At(version), deadline).await? {
-        tidy(shared, to, &entry, deadline).await;
+/// Sends the commit again, and takes the new key back where it is refused.
+async fn decide(shared: &Shared, new: &New) {
+    let outcome = commit(shared, &new.from, new.before, new.version, shared.deadline()).await;
+    // Had the first commit been executed, this one would have met its tombstone.
+    let is_refusal = |error: Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict);
+    if outcome.is_err_and(is_refusal) {
+        take_back(shared, new).await;
+    }
+}
+
+async fn take_back(shared: &Shared, new: &New) {
+    for _ in 0..WITHDRAWALS {
+        if withdraw(shared, new, shared.deadline()).await.is_ok() {
+            return;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Takes the new key back: only if it is still this rotation's.
+async fn withdraw(shared: &Shared, new: &New, deadline: Deadline) -> Result<()> {
+    let session = shared.keys.session(&new.to);
+    if let Ended::Live(Some(entry)) = end(shared, &session, Only::At(new.version), deadline).await? {
+        tidy(shared, &new.to, &entry, deadline).await;
     }
     Ok(())
 }

@@ -115,7 +115,10 @@ fn repair(shared: &Arc<Shared>, user: &UserId, stale: Vec<Marked>) {
     let (shared, user) = (Arc::clone(shared), user.as_str().as_bytes().to_vec());
     tokio::spawn(async move {
         for Marked { key, mark, .. } in stale {
-            tidy(&shared, &key, &Entry { user: user.clone(), mark }, shared.deadline()).await;
+            // What is left is repaired with the next list.
+            if unlist(&shared, &key, &Entry { user: user.clone(), mark }, shared.deadline()).await.is_err() {
+                return;
+            }
         }
     });
 }

@@ -32,7 +32,10 @@ pub(crate) struct Direct {
 enum State {
     Idle,
     /// All who need the connection wait for the same attempt, and get the same error.
-    Connecting(Shared<BoxFuture<'static, RedisResult<Ready>>>),
+    Connecting {
+        attempt: Shared<BoxFuture<'static, RedisResult<Ready>>>,
+        since: Instant,
+    },
     Ready(Ready),
 }
 
@@ -51,18 +54,24 @@ impl Direct {
         let mut ready = self.ready().await?;
         let reply = request.send_on(&mut ready.connection).await;
         if reply.as_ref().is_err_and(is_broken) {
-            self.discard(|current| current.since == ready.since);
+            self.discard(|since| since == ready.since);
         }
         reply
     }
 
     pub(super) fn suspect(&self, since: Instant) {
-        self.discard(|current| current.since <= since);
+        // An attempt too: the runtime that it began on may not run any more.
+        self.discard(|current| current <= since);
     }
 
-    fn discard(&self, condition: impl FnOnce(&Ready) -> bool) {
+    fn discard(&self, condition: impl FnOnce(Instant) -> bool) {
         let mut state = self.state();
-        if matches!(&*state, State::Ready(current) if condition(current)) {
+        let is_discarded = match &*state {
+            State::Idle => false,
+            State::Connecting { since, .. } => condition(*since),
+            State::Ready(current) => condition(current.since),
+        };
+        if is_discarded {
             *state = State::Idle;
         }
     }
@@ -76,10 +85,10 @@ impl Direct {
             let mut state = self.state();
             match &*state {
                 State::Ready(ready) => return Ok(ready.clone()),
-                State::Connecting(attempt) => attempt.clone(),
+                State::Connecting { attempt, .. } => attempt.clone(),
                 State::Idle => {
                     let attempt = Arc::clone(self).attempt().boxed().shared();
-                    *state = State::Connecting(attempt.clone());
+                    *state = State::Connecting { attempt: attempt.clone(), since: Instant::now() };
                     // It goes on when those who wait for it go away.
                     tokio::spawn(attempt.clone());
                     attempt

@@ -39,7 +39,7 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Reply {
     pub(crate) value: Value,
     /// How many replicas have confirmed the write.
-    pub(crate) replicas: Option<i64>,
+    pub(crate) replicas: Option<RedisResult<i64>>,
 }
 
 impl Link {
@@ -69,6 +69,7 @@ impl Link {
     pub(crate) async fn ask_all(&self, command: &Cmd, sent: &AtomicBool) -> RedisResult<Vec<(Node, Value)>> {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(cluster) = self {
+            sent.store(true, Ordering::Relaxed);
             return Box::pin(cluster.ask_masters(command)).await;
         }
         Ok(vec![(None, self.ask(&None, command, sent).await?)])
@@ -78,13 +79,14 @@ impl Link {
     pub(crate) async fn ask(&self, node: &Node, command: &Cmd, sent: &AtomicBool) -> RedisResult<Value> {
         #[cfg(feature = "cluster")]
         if let (Self::Cluster(cluster), Some(node)) = (self, node) {
+            sent.store(true, Ordering::Relaxed);
             return Box::pin(cluster.ask_node(node, command)).await;
         }
         debug_assert!(node.is_none(), "only a Cluster has addresses");
         Ok(self.send(&Request { command, wait: None, sent }).await?.value)
     }
 
-    /// A command was not answered in time: a connection that was there before it is not trusted any more.
+    /// A command was not answered in time, or the server is no primary any more: a connection that was there before it is not trusted any more.
     pub(crate) fn suspect(&self, since: Instant) {
         if let Self::Direct(direct) = self {
             direct.suspect(since);
@@ -93,12 +95,14 @@ impl Link {
 
     /// Whether this answer of the server leaves open what became of the command.
     pub(crate) fn is_vague(&self, error: &RedisError) -> bool {
+        use ServerErrorKind::{Ask, CrossSlot, Moved, NoScript, ReadOnly, TryAgain};
         match error.kind() {
+            ErrorKind::Server(Ask | CrossSlot | Moved | NoScript | ReadOnly | TryAgain) => false,
             // The driver answers all commands in flight with the error that its look at the Cluster met.
-            ErrorKind::Server(
-                ServerErrorKind::BusyLoading | ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown,
-            ) => self.is_cluster(),
-            ErrorKind::Server(_) | ErrorKind::Extension => false,
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                let of_a_key = ["MISCONF", "NOREPLICAS", "OOM", "WRONGTYPE"];
+                self.is_cluster() && !of_a_key.into_iter().any(|code| error.code() == Some(code))
+            }
             _ => true,
         }
     }
@@ -141,10 +145,8 @@ impl Reply {
     fn of_both(values: Vec<Value>) -> RedisResult<Self> {
         let mut values = values.into_iter();
         let value = values.next().unwrap_or(Value::Nil).extract_error()?;
-        let replicas = match values.next() {
-            Some(Value::Int(replicas)) => replicas,
-            _ => 0,
-        };
+        let replicas = values.next().unwrap_or(Value::Nil).extract_error();
+        let replicas = replicas.and_then(|count| Ok(redis::from_redis_value(count)?));
         Ok(Self { value, replicas: Some(replicas) })
     }
 }

@@ -16,6 +16,10 @@ local function list(prefix, user, key, deadline, now)
   end
 end
 
+-- After the session was ended, or given to another user. A key of another type in the index's place lists
+-- nothing, and is no reason to fail half-way.
 local function unlist(prefix, user, key)
-  if user ~= '' then redis.call('ZREM', prefix .. user, string.sub(key, -32)) end
+  if user == '' then return end
+  local removed = redis.pcall('ZREM', prefix .. user, string.sub(key, -32))
+  if type(removed) == 'table' and not string.find(removed.err, 'WRONGTYPE', 1, true) then error(removed.err) end
 end

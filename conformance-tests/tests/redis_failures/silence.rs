@@ -1,0 +1,209 @@
+//! Servers that are silent or gone: every operation ends in time, and the store works again by itself (clause E3).
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use conformance_tests::servers::{Proxy, RedisCluster, RedisServer};
+use futures_util::future::join_all;
+use session_store_core::{ErrorKind, SessionStore as _};
+use session_store_redis::{RedisStore, Server};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::operations::{ON_KEYS, Operation, SWEEPS, Stage, all};
+use crate::support::{SHORT, SLACK, builder, open_impatient, recovery, timed};
+
+/// How soon all must work again, after what was wrong is mended.
+const RECOVERY: Duration = Duration::from_secs(2);
+
+/// A store for each operation, so that each has a connection that nobody has found fault with, and sessions that no
+/// other clears.
+async fn stores(url: &str) -> Vec<(Operation, RedisStore, Stage)> {
+    join_all(all().map(|operation| async move {
+        let store = open_impatient(url, &format!("{operation:?}")).await;
+        let stage = Stage::set(&store).await.unwrap();
+        operation.run(&store, &stage).await.unwrap();
+        let stage = Stage::set(&store).await.unwrap();
+        (operation, store, stage)
+    }))
+    .await
+}
+
+async fn all_end_in_a_timeout(stores: &[(Operation, RedisStore, Stage)]) {
+    join_all(stores.iter().map(|(operation, store, stage)| async move {
+        let (answer, took) = timed(operation.run(store, stage)).await;
+        let error = answer.unwrap_err();
+        assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Timeout, true), "{operation:?}: {error}");
+        assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
+        let changes = operation.is_write() || *operation == Operation::DestroyByUser;
+        // A prune and a clear begin with reads.
+        assert_eq!(error.outcome_unknown(), changes, "{operation:?}: {error}");
+    }))
+    .await;
+}
+
+/// The connections are new ones now, which are not made: so nothing is sent.
+async fn nothing_more_is_sent(stores: &[(Operation, RedisStore, Stage)]) {
+    join_all(stores.iter().filter(|(operation, ..)| ON_KEYS.contains(operation)).map(
+        |(operation, store, stage)| async move {
+            let (answer, took) = timed(operation.run(store, stage)).await;
+            let error = answer.unwrap_err();
+            assert!(error.is_transient() && !error.outcome_unknown(), "{operation:?}: {error:?}");
+            assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
+        },
+    ))
+    .await;
+}
+
+async fn all_work_again(stores: &[(Operation, RedisStore, Stage)]) {
+    let recoveries = stores.iter().map(|(_, store, stage)| recovery(|| store.get(&stage.live)));
+    let slowest = join_all(recoveries).await.into_iter().max().unwrap();
+    assert!(slowest < RECOVERY, "it took {slowest:?}");
+    for (operation, store, _) in stores {
+        let stage = Stage::set(store).await.unwrap();
+        assert!(operation.run(store, &stage).await.unwrap(), "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_a_timeout_until_it_goes_on() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    let stores = stores(&server.url()).await;
+    server.stop().unwrap();
+    all_end_in_a_timeout(&stores).await;
+    nothing_more_is_sent(&stores).await;
+    server.resume().unwrap();
+    all_work_again(&stores).await;
+}
+
+#[tokio::test]
+async fn a_network_that_swallows_everything_is_a_timeout_until_it_lets_go() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    let proxy = Proxy::start(&server.url()).await.unwrap();
+    let stores = stores(&proxy.url()).await;
+    proxy.hold();
+    all_end_in_a_timeout(&stores).await;
+    nothing_more_is_sent(&stores).await;
+    proxy.release();
+    all_work_again(&stores).await;
+}
+
+/// Passes everything on, until it is told to forget the connections that it has: those stay open and are dead.
+struct Forgetful {
+    port: u16,
+    deaths: watch::Sender<()>,
+    connections: JoinSet<()>,
+}
+
+impl Forgetful {
+    async fn start(target: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (port, deaths) = (listener.local_addr().unwrap().port(), watch::Sender::new(()));
+        let (mut connections, told) = (JoinSet::new(), deaths.clone());
+        connections.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut death = told.subscribe();
+                connections.spawn(async move {
+                    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        _ = death.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { port, deaths, connections }
+    }
+}
+
+impl Drop for Forgetful {
+    fn drop(&mut self) {
+        self.connections.abort_all();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_stays_dead_for_ever_is_given_up() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    let network = Forgetful::start(server.port()).await;
+    let stores = stores(&format!("redis://127.0.0.1:{}", network.port)).await;
+    network.deaths.send_replace(());
+    all_end_in_a_timeout(&stores).await;
+    // The very next call.
+    for (operation, store, _) in &stores {
+        let stage = Stage::set(store).await.unwrap();
+        assert!(operation.run(store, &stage).await.unwrap(), "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_unavailable_at_once_and_used_again_when_it_is_back() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    let store = open_impatient(server.url(), "app").await;
+    let stage = Stage::set(&store).await.unwrap();
+    server.kill();
+    for operation in all() {
+        let (answer, took) = timed(operation.run(&store, &stage)).await;
+        let error = answer.unwrap_err();
+        assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Unavailable, true), "{operation:?}: {error}");
+        assert!(!error.outcome_unknown(), "{operation:?}: {error}");
+        assert!(took < SLACK, "{operation:?} took {took:?}");
+    }
+    let (answer, took) = timed(builder(server.url()).build()).await;
+    let error = answer.unwrap_err();
+    assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Unavailable, true), "{error}");
+    assert!(took < SLACK, "it took {took:?}");
+
+    server.restart().await.unwrap();
+    assert!(recovery(|| store.ping()).await < RECOVERY);
+    let stage = Stage::set(&store).await.unwrap();
+    assert!(Operation::Rotate.run(&store, &stage).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_a_failure_of_build_within_the_timeouts() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    server.stop().unwrap();
+    let (answer, took) = timed(builder(server.url()).operation_timeout(SHORT).connect_timeout(SHORT).build()).await;
+    let error = answer.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    assert!(took < SHORT + SLACK, "it took {took:?}");
+}
+
+#[tokio::test]
+async fn a_sweep_ends_in_its_own_timeout() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    let store = builder(server.url()).sweep_timeout(SHORT).build().await.unwrap();
+    let stage = Stage::set(&store).await.unwrap();
+    server.stop().unwrap();
+    let sweeps = SWEEPS.map(async |operation| {
+        let (answer, took) = timed(operation.run(&store, &stage)).await;
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Timeout);
+        assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
+    });
+    join_all(sweeps).await;
+}
+
+#[tokio::test]
+async fn a_stopped_cluster_is_a_timeout_until_it_goes_on() {
+    let cluster = RedisCluster::start_with(&["--cluster-node-timeout", "60000"]).await.unwrap();
+    let stores = join_all(all().map(async |operation| {
+        let store = open_impatient(Server::cluster(cluster.urls()), &format!("{operation:?}")).await;
+        let stage = Stage::set(&store).await.unwrap();
+        (operation, store, stage)
+    }));
+    let stores = stores.await;
+    cluster.nodes().iter().for_each(|node| node.stop().unwrap());
+    join_all(stores.iter().map(|(operation, store, stage)| async move {
+        let (answer, took) = timed(operation.run(store, stage)).await;
+        let error = answer.unwrap_err();
+        assert!(error.is_transient(), "{operation:?}: {error:?}");
+        assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
+    }))
+    .await;
+    cluster.nodes().iter().for_each(|node| node.resume().unwrap());
+    all_work_again(&stores).await;
+}
