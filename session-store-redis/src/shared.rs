@@ -243,13 +243,13 @@ where
     answer
 }
 
-/// Whether a script has answered that it has written nothing.
+/// Whether a script has answered that it has written nothing. Not a destroy: what it says is gone must be gone on the
+/// replicas.
 fn is_refusal(answer: &Value) -> bool {
     const REFUSALS: [&[u8]; 6] = [b"EXISTS", b"MISSING", b"CONFLICT", b"TO_EXISTS", b"TO_CORRUPT", b"MARK"];
     match answer {
         Value::Array(parts) => parts.first().is_some_and(is_refusal),
         Value::BulkString(text) => REFUSALS.contains(&text.as_slice()),
-        Value::Int(ended) => *ended == 0,
         _ => false,
     }
 }

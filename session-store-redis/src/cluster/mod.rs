@@ -141,7 +141,7 @@ async fn end(shared: &Shared, session: &[u8], only: Only<'_>, deadline: Deadline
     match (answer.next().as_deref(), answer.next(), answer.next()) {
         (Some(b"OK"), Some(user), Some(mark)) => Ok(Ended::Live(entry_of(user, &mark)?)),
         (Some(b"CORRUPT"), ..) => Ok(Ended::Corrupt),
-        (Some(b"MISSING"), ..) => Ok(Ended::Not),
+        (Some(b"NOTHING"), ..) => Ok(Ended::Not),
         _ => Err(unexpected()),
     }
 }

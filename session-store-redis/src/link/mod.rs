@@ -86,7 +86,8 @@ impl Link {
         Ok(self.send(&Request { command, wait: None, sent }).await?.value)
     }
 
-    /// A command was not answered in time, or the server is no primary any more: a connection that was there before it is not trusted any more.
+    /// A command was not answered in time, or the server is no primary any more: a connection that was there before
+    /// it is not trusted any more.
     pub(crate) fn suspect(&self, since: Instant) {
         if let Self::Direct(direct) = self {
             direct.suspect(since);

@@ -4,14 +4,14 @@
 local key, user, version = KEYS[1], ARGV[1], ARGV[2]
 
 local record = read(key)
-if not record then return { 'MISSING' } end
+if not record then return { 'NOTHING' } end
 if record == CORRUPT then
-  if version ~= '' then return { 'MISSING' } end
+  if version ~= '' then return { 'NOTHING' } end
   redis.call('DEL', key)
   return { 'CORRUPT' }
 end
 if (user ~= '' and record.user ~= user) or (version ~= '' and record.version ~= version) then
-  return { 'MISSING' }
+  return { 'NOTHING' }
 end
 redis.call('DEL', key)
 return { 'OK', record.user, string.format('%.0f', record.mark) }
