@@ -24,6 +24,7 @@ use crate::{RedisStore, check};
 /// store must turn off the client's own retries. `Debug` shows no address and no password.
 pub struct Server(Source);
 
+#[allow(clippy::large_enum_variant, reason = "there is one, while a store is built")]
 enum Source {
     Client(RedisResult<Client>),
     Manager(ConnectionManager),
@@ -297,6 +298,7 @@ impl Source {
     }
 
     /// The links for reads and for writes.
+    #[cfg_attr(not(feature = "cluster"), allow(clippy::unused_async, reason = "only a Cluster is connected to here"))]
     async fn links(self, timeouts: &Timeouts) -> Result<(Link, Link)> {
         let failed = |error| from_redis(&error, false);
         let direct = |target: Target| {

@@ -84,13 +84,12 @@ impl RedisStore {
     }
 
     /// Those of the keys that are live sessions: on Cluster a rotation leaves something else for a minute.
-    #[cfg(feature = "cluster")]
+    #[cfg_attr(not(feature = "cluster"), allow(clippy::unused_async, unused_variables, reason = "there is none then"))]
     async fn sessions_among(&self, keys: Vec<Vec<u8>>, sweep: Sweep) -> Result<Vec<Vec<u8>>> {
-        if self.shared.is_cluster() { cluster::sessions_among(&self.shared, keys, sweep).await } else { Ok(keys) }
-    }
-
-    #[cfg(not(feature = "cluster"))]
-    async fn sessions_among(&self, keys: Vec<Vec<u8>>, _sweep: Sweep) -> Result<Vec<Vec<u8>>> {
+        #[cfg(feature = "cluster")]
+        if self.shared.is_cluster() {
+            return cluster::sessions_among(&self.shared, keys, sweep).await;
+        }
         Ok(keys)
     }
 }

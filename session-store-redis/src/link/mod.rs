@@ -108,6 +108,7 @@ impl Link {
         }
     }
 
+    #[cfg_attr(not(feature = "cluster"), allow(clippy::unused_self, reason = "there is none then"))]
     pub(crate) fn is_cluster(&self) -> bool {
         #[cfg(feature = "cluster")]
         if let Self::Cluster(_) = self {
