@@ -6,6 +6,7 @@
 
 mod bare;
 mod ours;
+mod process;
 mod server;
 mod table;
 mod tower;
@@ -29,14 +30,17 @@ const HOUR: Duration = Duration::from_hours(1);
 
 pub(crate) fn run() -> Result {
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-    runtime.block_on(async {
+    let (heading, subjects) = runtime.block_on(async {
         let server = Server::find_or_start().await?;
         let stores = Stores::fill(&server).await?;
         let outcome = stores.compare(&server).await;
         // Also after a failure, nothing stays behind on a server that others use.
         let removed = stores.remove(&server).await;
-        outcome.and(removed)
-    })
+        outcome.and_then(|compared| removed.map(|()| compared))
+    })?;
+    println!("{heading}");
+    table::print(&subjects);
+    Ok(())
 }
 
 struct Stores {
@@ -60,9 +64,10 @@ impl Stores {
         })
     }
 
-    async fn compare(&self, server: &Server) -> Result {
+    /// What is compared, and how fast it is.
+    async fn compare(&self, server: &Server) -> Result<(String, [Subject; 9])> {
         let Self { bare, ours, tower, tower_fields } = self;
-        println!(
+        let heading = format!(
             "{}; {TASKS} tasks on {THREADS} threads; {ROUNDS} turns of {TURN:?} each\n\
              {SESSIONS} sessions of the corpus, in MessagePack; bytes of a key and, on average, of a value:\n  \
              bare {}; session-store-redis {}; tower-sessions {}, with fields {}",
@@ -84,8 +89,7 @@ impl Stores {
             Subject::new(tower::NAME, TASKS, Save(Arc::clone(tower))),
         ];
         take_turns(&mut subjects).await?;
-        table::print(&subjects);
-        Ok(())
+        Ok((heading, subjects))
     }
 
     async fn remove(&self, server: &Server) -> Result {
