@@ -123,6 +123,9 @@ fn of_text(text: &str) -> (ErrorKind, &'static str) {
     if let Some(code) = codes.into_iter().find(|code| text.contains(code)) {
         return of_code(code);
     }
+    if text.contains("cannot be used with replica") {
+        return IS_A_REPLICA;
+    }
     if text.contains("max number of clients") {
         return (ErrorKind::Unavailable, "the Redis server has as many clients as it allows");
     }
@@ -146,7 +149,8 @@ fn of_code(code: &str) -> (ErrorKind, &'static str) {
     match code {
         "NOAUTH" | "WRONGPASS" => WRONG_PASSWORD,
         "NOPERM" => LACKS_RIGHTS,
-        "READONLY" => IS_A_REPLICA,
+        // The latter is what a WAIT is told whose server is demoted.
+        "READONLY" | "UNBLOCKED" => IS_A_REPLICA,
         "WRONGTYPE" => (
             ErrorKind::Corrupt,
             "a key of another type is in the way of the store's; give the store a prefix that nothing else uses",
@@ -186,6 +190,11 @@ mod tests {
             ("OOM command not allowed when used memory > 'maxmemory'.", Unavailable),
             ("MISCONF Redis is configured to save RDB snapshots", Unavailable),
             ("NOREPLICAS Not enough good replicas to write.", Unavailable),
+            (
+                "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+                Unavailable,
+            ),
+            ("ERR WAIT cannot be used with replica instances.", Unavailable),
             ("BUSY Redis is busy running a script.", Unavailable),
             ("ERR max number of clients reached", Unavailable),
             ("ERR Error running script: @user_script: 1: -OOM command not allowed", Unavailable),

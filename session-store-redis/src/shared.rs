@@ -1,5 +1,6 @@
 //! What all handles of a store share, and how a command is sent.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -120,7 +121,9 @@ impl Shared {
         deadline: Deadline,
     ) -> Result<Value> {
         let sent = AtomicBool::new(false);
-        self.bounded(self.send(command, script, effect, &sent), effect, deadline, &sent).await
+        // A large future, which stays where it is: each move would copy it.
+        let answer = pin!(self.send(command, script, effect, &sent));
+        self.bounded(answer, effect, deadline, &sent).await
     }
 
     async fn bounded<T>(

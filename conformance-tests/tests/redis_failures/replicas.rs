@@ -73,6 +73,22 @@ async fn reads_go_on_while_a_write_waits() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_demoted_under_a_waiting_write_leaves_its_outcome_open() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    let (store, plain) = (waiting(&server, 1).await, open(server.url()).await);
+    let stage = Stage::set(&plain).await.unwrap();
+    let demote = async {
+        sleep(PATIENCE / 4).await;
+        server.ask::<String>(&["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
+    };
+    let ((write, took), ()) = tokio::join!(timed(Operation::Create.run(&store, &stage)), demote);
+    let error = write.unwrap_err();
+    let found = (error.kind(), error.is_transient(), error.outcome_unknown());
+    assert_eq!(found, (ErrorKind::Unavailable, true, true), "{error:?}");
+    assert!(took < PATIENCE, "it was told after {took:?}");
+}
+
+#[tokio::test]
 async fn a_write_that_a_replica_confirms_is_acknowledged() {
     let server = RedisServer::start(&["--repl-diskless-sync-delay", "0"]).await.unwrap();
     let of_server = format!("127.0.0.1 {}", server.port());

@@ -31,7 +31,7 @@ async fn store(server: impl Into<Server>, replicas: u32) -> Arc<dyn SessionStore
 fn check_kinds(report: &Report) {
     for error in report.failures() {
         let is_failure = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
-        assert!(is_failure && error.is_transient(), "{}: {error}", error.kind());
+        assert!(is_failure && error.is_transient(), "{error:?}");
     }
 }
 

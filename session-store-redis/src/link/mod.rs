@@ -46,17 +46,17 @@ impl Link {
     pub(crate) async fn send(&self, request: &Request<'_>) -> RedisResult<Reply> {
         match self {
             Self::Direct(direct) => direct.send(request).await,
+            // Large futures, kept out of the small one of a single connection.
             Self::Manager(manager) => {
                 let mut manager = manager.clone();
                 request.mark_sent();
                 match request.pipeline() {
-                    None => Reply::of(manager.send_packed_command(request.command).await?),
-                    Some(both) => Reply::of_both(manager.send_packed_commands(&both, 0, 2).await?),
+                    None => Reply::of(Box::pin(manager.send_packed_command(request.command)).await?),
+                    Some(both) => Reply::of_both(Box::pin(manager.send_packed_commands(&both, 0, 2)).await?),
                 }
             }
             #[cfg(feature = "deadpool")]
             Self::Pool(pool) => {
-                // Large futures, kept out of the small one of a single connection.
                 let mut connection = Box::pin(pool.get()).await.map_err(of_pool)?;
                 request.send_on(&mut connection).await
             }
@@ -125,8 +125,9 @@ impl Request<'_> {
 
     /// Both commands in one piece, so that nothing comes between them.
     fn pipeline(&self) -> Option<Pipeline> {
+        let wait = self.wait?;
         let mut both = Pipeline::with_capacity(2);
-        both.add_command(self.command.clone()).add_command(self.wait?.clone());
+        both.add_command(self.command.clone()).add_command(wait.clone());
         Some(both)
     }
 
@@ -134,7 +135,7 @@ impl Request<'_> {
         self.mark_sent();
         match self.pipeline() {
             None => Reply::of(connection.send_packed_command(self.command).await?),
-            Some(both) => Reply::of_both(connection.send_packed_commands(&both, 0, 2).await?),
+            Some(both) => Reply::of_both(Box::pin(connection.send_packed_commands(&both, 0, 2)).await?),
         }
     }
 }
