@@ -255,7 +255,7 @@ impl Builder {
         });
         check::servers(&shared, allow_eviction).await?;
         shared.set_clock().await?;
-        shared.start_clock();
+        shared.keep_clock();
         Ok(RedisStore::new(shared))
     }
 

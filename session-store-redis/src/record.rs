@@ -36,11 +36,16 @@ pub(crate) fn decode(key: &SessionKey, bytes: &[u8]) -> Result<Stored> {
         Some((&MOVED, rest)) if rest.len() == Version::LEN => Some(Stored::Moved),
         _ => None,
     };
-    let stored = stored.ok_or_else(|| Error::corrupt(key, "the bytes under the session's key are no record"))?;
+    let stored = stored.ok_or_else(|| no_record(key))?;
     if let Stored::Session(head) = &stored {
         head.meta.check(key)?;
     }
     Ok(stored)
+}
+
+/// The error about bytes that no release has written.
+pub(crate) fn no_record(key: &SessionKey) -> Error {
+    Error::corrupt(key, "the bytes under the session's key are no record")
 }
 
 /// The data of a record whose head was read out of the same bytes, not copied.

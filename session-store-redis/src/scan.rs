@@ -8,7 +8,8 @@ use tokio::time::Instant as Deadline;
 
 use crate::keys::Kind;
 use crate::link::Node;
-use crate::shared::{Shared, unexpected};
+use crate::shared::Shared;
+use crate::wire::parse;
 
 /// How many keys the server looks at in one step: about a millisecond.
 const STEP: usize = 1_000;
@@ -58,7 +59,7 @@ impl<'a> Scan<'a> {
     }
 
     fn take(&mut self, node: Node, answer: Value) -> Result<Vec<Vec<u8>>> {
-        let (cursor, keys): (String, Vec<Vec<u8>>) = redis::from_redis_value(answer).map_err(|_| unexpected())?;
+        let (cursor, keys): (String, Vec<Vec<u8>>) = parse(answer)?;
         if cursor != "0" {
             self.left.push_back(Position { node, cursor });
         }

@@ -12,8 +12,7 @@ pub(crate) struct Script {
 }
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident: $($file:literal),+;)+) => {$(
-        $(#[$doc])*
+    ($($name:ident: $($file:literal),+;)+) => {$(
         pub(crate) static $name: Script = Script {
             text: concat!($(include_str!(concat!("scripts/", $file, ".lua"))),+),
             hash: LazyLock::new(|| hash($name.text)),

@@ -1,8 +1,8 @@
 //! What all handles of a store share, and how a command is sent.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, ErrorKind as Driver, RedisError, RedisResult, ServerErrorKind, Value};
@@ -12,8 +12,9 @@ use tokio::time::{Instant as Deadline, timeout_at};
 use crate::clock::{REFRESH, ServerClock};
 use crate::error::from_redis;
 use crate::keys::Keys;
-use crate::link::{Link, Node, Reply, Request};
+use crate::link::{Link, Node, Reply, Request, is_of_a_replica};
 use crate::script::Script;
+use crate::wire::{is_refusal, parse};
 
 /// Whether a command changes anything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,7 +77,7 @@ impl Shared {
         self.writes.is_cluster()
     }
 
-    pub(crate) fn link(&self, effect: Effect) -> &Link {
+    fn link(&self, effect: Effect) -> &Link {
         match effect {
             Effect::Read => &self.reads,
             Effect::Write => &self.writes,
@@ -100,17 +101,21 @@ impl Shared {
     /// A reading command on every server that holds keys.
     pub(crate) async fn ask_all(&self, command: &Cmd, deadline: Deadline) -> Result<Vec<(Node, Value)>> {
         let sent = AtomicBool::new(false);
-        let ask = repeated(&self.reads, &sent, || self.reads.ask_all(command, &sent));
-        let ask = async { ask.await.map_err(|error| from_redis(&error, false)) };
-        self.bounded(ask, Effect::Read, deadline, &sent).await
+        self.read(|| self.reads.ask_all(command, &sent), &sent, deadline).await
     }
 
     /// The same on one of these servers.
     pub(crate) async fn ask(&self, node: &Node, command: &Cmd, deadline: Deadline) -> Result<Value> {
         let sent = AtomicBool::new(false);
-        let ask = repeated(&self.reads, &sent, || self.reads.ask(node, command, &sent));
-        let ask = async { ask.await.map_err(|error| from_redis(&error, false)) };
-        self.bounded(ask, Effect::Read, deadline, &sent).await
+        self.read(|| self.reads.ask(node, command, &sent), &sent, deadline).await
+    }
+
+    async fn read<T, Answer>(&self, ask: impl Fn() -> Answer, sent: &AtomicBool, deadline: Deadline) -> Result<T>
+    where
+        Answer: Future<Output = RedisResult<T>>,
+    {
+        let answer = async { repeated(&self.reads, sent, ask).await.map_err(|error| from_redis(&error, false)) };
+        self.bounded(answer, Effect::Read, deadline, sent).await
     }
 
     async fn in_time(
@@ -189,24 +194,23 @@ impl Shared {
     pub(crate) async fn set_clock(&self) -> Result<()> {
         let asked = Instant::now();
         let answer = self.command(&redis::cmd("TIME"), Effect::Read, self.deadline()).await?;
-        let (seconds, micros): (i64, i64) = redis::from_redis_value(answer).map_err(|_| unexpected())?;
+        let (seconds, micros): (i64, i64) = parse(answer)?;
         self.clock.set(Timestamp::from_millis(seconds * 1_000 + micros / 1_000), asked);
         Ok(())
     }
 
     /// Keeps the clock right for as long as there is a handle of the store.
-    pub(crate) async fn keep_clock(shared: Weak<Self>) {
-        loop {
-            tokio::time::sleep(REFRESH).await;
-            let Some(shared) = shared.upgrade() else { return };
-            if let Err(error) = shared.set_clock().await {
-                tracing::debug!(kind = error.kind().as_str(), "the Redis server's clock could not be read");
+    pub(crate) fn keep_clock(self: &Arc<Self>) {
+        let shared = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(REFRESH).await;
+                let Some(shared) = shared.upgrade() else { return };
+                if let Err(error) = shared.set_clock().await {
+                    tracing::debug!(kind = error.kind().as_str(), "the Redis server's clock could not be read");
+                }
             }
-        }
-    }
-
-    pub(crate) fn start_clock(self: &Arc<Self>) {
-        tokio::spawn(Self::keep_clock(Arc::downgrade(self)));
+        });
     }
 }
 
@@ -244,21 +248,6 @@ where
         answer = ask().await;
     }
     answer
-}
-
-/// Whether a script has answered that it has written nothing. Not a destroy: what it says is gone must be gone on the
-/// replicas.
-fn is_refusal(answer: &Value) -> bool {
-    const REFUSALS: [&[u8]; 6] = [b"EXISTS", b"MISSING", b"CONFLICT", b"TO_EXISTS", b"TO_CORRUPT", b"MARK"];
-    match answer {
-        Value::Array(parts) => parts.first().is_some_and(is_refusal),
-        Value::BulkString(text) => REFUSALS.contains(&text.as_slice()),
-        _ => false,
-    }
-}
-
-fn is_of_a_replica(error: &RedisError) -> bool {
-    matches!(error.kind(), Driver::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
 }
 
 fn is_broken(error: &RedisError) -> bool {

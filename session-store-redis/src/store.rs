@@ -83,9 +83,9 @@ impl RedisStore {
         on!(self, prune_index(index, limit, sweep))
     }
 
-    /// Those of the keys that are live sessions: on Cluster a rotation leaves something else for a minute.
+    /// Those that are sessions: on Cluster a rotation leaves something else under its old key for a minute.
     #[cfg_attr(not(feature = "cluster"), allow(clippy::unused_async, unused_variables, reason = "there is none then"))]
-    async fn sessions_among(&self, keys: Vec<Vec<u8>>, sweep: Sweep) -> Result<Vec<Vec<u8>>> {
+    async fn sessions_among(&self, keys: Vec<SessionKey>, sweep: Sweep) -> Result<Vec<SessionKey>> {
         #[cfg(feature = "cluster")]
         if self.shared.is_cluster() {
             return cluster::sessions_among(&self.shared, keys, sweep).await;
@@ -176,8 +176,8 @@ impl SessionStore for RedisStore {
         let mut met = HashSet::new();
         let mut scan = Scan::new(&self.shared, Kind::Session);
         while let Some(keys) = scan.next(sweep.deadline()).await? {
-            let sessions = self.sessions_among(keys, sweep).await?;
-            met.extend(sessions.iter().filter_map(|key| self.shared.keys.session_of(key)));
+            let keys = keys.iter().filter_map(|key| self.shared.keys.session_of(key)).collect();
+            met.extend(self.sessions_among(keys, sweep).await?);
         }
         Ok(met.len() as u64)
     }

@@ -5,7 +5,7 @@ use session_store_core::{
     Entry, Error, Owner, Result, SessionKey, SetMode, UserId, Write, corrupt_record_skipped, timeout_millis,
 };
 
-use crate::record::{Stored, decode};
+use crate::record::{Stored, decode, no_record};
 use crate::shared::unexpected;
 
 /// A mode, with the version that it expects.
@@ -47,16 +47,26 @@ pub(crate) fn parse_written<T: redis::FromRedisValue>(answer: Value) -> Result<T
 
 /// The answer of a script that writes `key`, and for a rotation also `to`.
 pub(crate) fn status(answer: &[u8], key: &SessionKey, to: &SessionKey) -> Result<()> {
-    const FOREIGN: &str = "the bytes under the session's key are no record";
     match answer {
         b"OK" => Ok(()),
         b"EXISTS" => Err(Error::already_exists(key)),
         b"MISSING" => Err(Error::not_found(key)),
         b"CONFLICT" => Err(Error::conflict(key)),
-        b"CORRUPT" => Err(Error::corrupt(key, FOREIGN)),
+        b"CORRUPT" => Err(no_record(key)),
         b"TO_EXISTS" => Err(Error::already_exists(to)),
-        b"TO_CORRUPT" => Err(Error::corrupt(to, FOREIGN)),
+        b"TO_CORRUPT" => Err(no_record(to)),
         _ => Err(unexpected().with_outcome_unknown()),
+    }
+}
+
+/// Whether a script has answered that it has written nothing. Not a destroy: what it says is gone must be gone on the
+/// replicas.
+pub(crate) fn is_refusal(answer: &Value) -> bool {
+    const REFUSALS: [&[u8]; 6] = [b"EXISTS", b"MISSING", b"CONFLICT", b"TO_EXISTS", b"TO_CORRUPT", b"MARK"];
+    match answer {
+        Value::Array(parts) => parts.first().is_some_and(is_refusal),
+        Value::BulkString(text) => REFUSALS.contains(&text.as_slice()),
+        _ => false,
     }
 }
 

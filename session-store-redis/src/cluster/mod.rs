@@ -33,6 +33,12 @@ struct Entry {
     mark: u64,
 }
 
+impl Entry {
+    fn new(user: &UserId, mark: u64) -> Self {
+        Self { user: user.as_str().as_bytes().to_vec(), mark }
+    }
+}
+
 /// What a session's script says to a write.
 enum Written {
     /// It is done; this entry belongs to the record that it replaced.
@@ -43,6 +49,23 @@ enum Written {
 
 pub(crate) async fn set(shared: &Arc<Shared>, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
     let (version, deadline) = (Version::generate()?, shared.deadline());
+    if let Some(replaced) = write_listed(shared, key, write, mode, version, None, deadline).await? {
+        tidy(shared, key, &replaced, deadline).await;
+    }
+    Ok(version)
+}
+
+/// Writes a session, marked first where it must be; `created_at` is that of the session whose new key this is. It
+/// gives the entry of the record that was replaced, which is to be removed.
+async fn write_listed(
+    shared: &Shared,
+    key: &SessionKey,
+    write: &Write,
+    mode: SetMode,
+    version: Version,
+    created_at: Option<i64>,
+    deadline: Deadline,
+) -> Result<Option<Entry>> {
     let mut entry = None;
     // A created session is known to need a mark.
     if let (SetMode::Create, Owner::User(user)) = (mode, write.owner()) {
@@ -50,19 +73,14 @@ pub(crate) async fn set(shared: &Arc<Shared>, key: &SessionKey, write: &Write, m
         entry = Some(mark(shared, user.as_str().as_bytes(), key, life, deadline).await?);
     }
     loop {
-        match write_session(shared, key, write, mode, version, None, entry.as_ref(), deadline).await? {
-            Written::Done(replaced) => {
-                if let Some(replaced) = replaced {
-                    tidy(shared, key, &replaced, deadline).await;
-                }
-                return Ok(version);
-            }
+        match write_session(shared, key, write, mode, version, created_at, entry.as_ref(), deadline).await? {
+            Written::Done(replaced) => return Ok(replaced),
             Written::NeedsMark(user, life) => entry = Some(mark(shared, &user, key, life, deadline).await?),
         }
     }
 }
 
-/// Writes a session in one step; `created_at` is that of the session whose new key this is.
+/// Writes a session in one step.
 #[allow(clippy::too_many_arguments, reason = "they are the arguments of the script")]
 async fn write_session(
     shared: &Shared,
@@ -147,8 +165,13 @@ async fn end(shared: &Shared, session: &[u8], only: Only<'_>, deadline: Deadline
 }
 
 fn entry_of(user: Vec<u8>, mark: &[u8]) -> Result<Option<Entry>> {
-    let mark = std::str::from_utf8(mark).ok().and_then(|mark| mark.parse().ok()).ok_or_else(unexpected)?;
+    let mark = number(mark)?;
     Ok((!user.is_empty()).then_some(Entry { user, mark }))
+}
+
+/// A mark or a time, which scripts give as text: a number of theirs has no more than 53 bits.
+fn number(text: &[u8]) -> Result<u64> {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or_else(unexpected)
 }
 
 pub(crate) async fn destroy(shared: &Arc<Shared>, key: &SessionKey) -> Result<bool> {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use session_store_core::{Error, ErrorKind, Owner, Result, SessionKey, SetMode, Version, Write, timeout_millis};
+use session_store_core::{Error, ErrorKind, Owner, Result, SessionKey, SetMode, Version, Write};
 use tokio::time::{Duration, Instant as Deadline, sleep};
 
-use super::{Ended, Entry, Only, Written, end, head_of, mark, tidy, write_session};
+use super::{Ended, Entry, Only, end, head_of, tidy, write_listed};
 use crate::record::{Head, Stored, decode};
 use crate::script::cluster as script;
 use crate::shared::{Effect, Shared};
@@ -44,8 +44,8 @@ pub(crate) async fn rotate(
         match commit(shared, from, before.meta.version, version, deadline).await {
             Ok(()) => {
                 unfinished.stage = Stage::Over;
-                if let Some(entry) = entry_of(&before) {
-                    tidy(shared, from, &entry, deadline).await;
+                if let Some(user) = &before.meta.user {
+                    tidy(shared, from, &Entry::new(user, before.mark), deadline).await;
                 }
                 return Ok(version);
             }
@@ -75,11 +75,6 @@ async fn live(shared: &Shared, key: &SessionKey, deadline: Deadline) -> Result<O
     })
 }
 
-fn entry_of(head: &Head) -> Option<Entry> {
-    let user = head.meta.user.as_ref()?;
-    Some(Entry { user: user.as_str().as_bytes().to_vec(), mark: head.mark })
-}
-
 async fn write_to(
     shared: &Shared,
     to: &SessionKey,
@@ -89,21 +84,9 @@ async fn write_to(
     deadline: Deadline,
 ) -> Result<()> {
     let user = write.owner().after(before.meta.user.as_ref());
-    let write = write.clone().with_owner(user.clone().map_or(Owner::Anonymous, Owner::User));
+    let write = write.clone().with_owner(user.map_or(Owner::Anonymous, Owner::User));
     let created_at = Some(before.meta.created_at.as_millis());
-    let mut entry = None;
-    if let Some(user) = &user {
-        let life = timeout_millis(write.absolute())?;
-        entry = Some(mark(shared, user.as_str().as_bytes(), to, life, deadline).await?);
-    }
-    loop {
-        let written =
-            write_session(shared, to, &write, SetMode::Create, version, created_at, entry.as_ref(), deadline).await?;
-        match written {
-            Written::Done(_) => return Ok(()),
-            Written::NeedsMark(user, life) => entry = Some(mark(shared, &user, to, life, deadline).await?),
-        }
-    }
+    write_listed(shared, to, &write, SetMode::Create, version, created_at, deadline).await.map(drop)
 }
 
 /// Commits, again where the outcome is not known: a commit that meets its own tombstone has won (K3).

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use session_store_core::Result;
+use session_store_core::{Result, SessionKey};
 
 use super::user::{AT_ONCE, Marked, index_of, read_all};
 use super::{Ended, Entry, Only, end, head_of, unlist};
@@ -23,17 +23,15 @@ pub(crate) async fn end_all(shared: &Arc<Shared>, sessions: &[Vec<u8>], sweep: S
     Ok(ended)
 }
 
-/// Without what rotations have left under old keys.
-pub(crate) async fn sessions_among(shared: &Shared, keys: Vec<Vec<u8>>, sweep: Sweep) -> Result<Vec<Vec<u8>>> {
+/// Without what rotations have left under old keys, and what has ended meanwhile.
+pub(crate) async fn sessions_among(shared: &Shared, keys: Vec<SessionKey>, sweep: Sweep) -> Result<Vec<SessionKey>> {
     let mut sessions = Vec::with_capacity(keys.len());
     for some in keys.chunks(AT_ONCE) {
-        let heads = some.iter().map(|key| head_of(shared, key, sweep.deadline()));
-        for (key, head) in some.iter().zip(join_all(heads).await) {
+        let read = async |key| head_of(shared, &shared.keys.session(key), sweep.deadline()).await;
+        for (key, head) in some.iter().zip(join_all(some.iter().map(read)).await) {
             let head = head?;
-            let is_moved =
-                shared.keys.session_of(key).is_none_or(|key| matches!(decode(&key, &head), Ok(Stored::Moved)));
-            if !head.is_empty() && !is_moved {
-                sessions.push(key.clone());
+            if !head.is_empty() && !matches!(decode(key, &head), Ok(Stored::Moved)) {
+                sessions.push(*key);
             }
         }
     }

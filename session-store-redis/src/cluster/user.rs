@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use session_store_core::{Entry as Session, Page, Result, SessionKey, UserId};
 use tokio::time::Instant as Deadline;
 
-use super::{Ended, Entry, Only, end, head_of, tidy, unlist};
+use super::{Ended, Entry, Only, end, head_of, number, tidy, unlist};
 use crate::keys::session_key;
 use crate::script::cluster as script;
 use crate::shared::{Effect, Shared, Sweep, unexpected};
@@ -46,10 +46,6 @@ pub(super) async fn index_of(shared: &Shared, index: &[u8], deadline: Deadline) 
     }
     marked.sort_unstable_by_key(|marked| marked.key);
     Ok(marked)
-}
-
-fn number(text: &[u8]) -> Result<u64> {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or_else(unexpected)
 }
 
 /// A session that an index names, and what is under its key.
@@ -112,11 +108,11 @@ fn repair(shared: &Arc<Shared>, user: &UserId, stale: Vec<Marked>) {
     if stale.is_empty() {
         return;
     }
-    let (shared, user) = (Arc::clone(shared), user.as_str().as_bytes().to_vec());
+    let (shared, user) = (Arc::clone(shared), user.clone());
     tokio::spawn(async move {
         for Marked { key, mark, .. } in stale {
             // What is left is repaired with the next list.
-            if unlist(&shared, &key, &Entry { user: user.clone(), mark }, shared.deadline()).await.is_err() {
+            if unlist(&shared, &key, &Entry::new(&user, mark), shared.deadline()).await.is_err() {
                 return;
             }
         }
@@ -151,7 +147,7 @@ pub(crate) async fn destroy_by_user(
 
 /// Ends a session that an index names if it is still this user's, and says whether it was.
 async fn end_listed(shared: &Shared, user: &UserId, marked: Marked, deadline: Deadline) -> Result<bool> {
-    let entry = Entry { user: user.as_str().as_bytes().to_vec(), mark: marked.mark };
+    let entry = Entry::new(user, marked.mark);
     match end(shared, &shared.keys.session(&marked.key), Only::Of(user), deadline).await? {
         Ended::Live(own) => {
             tidy(shared, &marked.key, &own.unwrap_or(entry), deadline).await;

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, ServerErrorKind};
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::time::timeout;
 
-use super::{Reply, Request};
+use super::{Reply, Request, is_of_a_replica};
 
 /// Where the server is.
 #[derive(Clone)]
@@ -121,7 +121,5 @@ impl Direct {
 
 /// Whether the next command needs a new connection: this one is gone, or leads to a replica.
 fn is_broken(error: &RedisError) -> bool {
-    let is_replica =
-        [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown].into_iter().any(|kind| error.kind() == kind.into());
-    error.is_unrecoverable_error() || error.is_io_error() || is_replica
+    error.is_unrecoverable_error() || error.is_io_error() || is_of_a_replica(error)
 }

@@ -154,6 +154,11 @@ impl Reply {
     }
 }
 
+/// Whether the server that has answered is no primary any more.
+pub(crate) fn is_of_a_replica(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
+}
+
 #[cfg(feature = "deadpool")]
 fn of_pool(error: deadpool_redis::PoolError) -> RedisError {
     match error {
