@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::SessionKey;
 
@@ -37,15 +38,15 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[error(transparent)]
 pub struct Error(Box<Inner>);
 
-#[derive(thiserror::Error)]
-#[error("{message}")]
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: Cow<'static, str>,
     transient: bool,
     outcome_unknown: bool,
     key: Option<SessionKey>,
-    source: Option<BoxError>,
+    // Shared by the callers of a batch that failed as a whole.
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// The kinds of [`Error`].
@@ -106,6 +107,19 @@ impl fmt::Display for ErrorKind {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Inner {
+    /// The cause itself and not the pointer to it, so that it can be had by its type.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.source.as_deref()?)
     }
 }
 
@@ -185,7 +199,7 @@ impl Error {
     /// The same error with its cause: the driver's class and code, never its text (clause E2).
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -208,6 +222,12 @@ impl Error {
     pub fn with_outcome_unknown(mut self) -> Self {
         self.0.outcome_unknown = true;
         self
+    }
+
+    /// The same error, for another of those whom it concerns.
+    #[cfg(feature = "batch")]
+    pub(crate) fn share(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// What kind of error it is.

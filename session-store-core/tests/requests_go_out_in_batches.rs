@@ -87,11 +87,6 @@ impl Batch for Adding {
         };
         Ok(requests.iter().map(add).collect())
     }
-
-    fn copy(&self, error: &Error) -> Error {
-        let copy = Error::new(error.kind(), error.to_string()).with_transient(error.is_transient());
-        if error.outcome_unknown() { copy.with_outcome_unknown() } else { copy }
-    }
 }
 
 fn add(key: u8, amount: u64) -> Add {
@@ -117,7 +112,7 @@ fn soon() -> Instant {
 /// Keeps the one worker busy, so that what comes now waits for the next batch.
 async fn keep_busy(batcher: &Batcher<Adding>) {
     let batcher = batcher.clone();
-    tokio::spawn(async move { batcher.call(add(200, 1), Instant::now() + Duration::from_secs(3_600)).await });
+    tokio::spawn(async move { batcher.call(add(200, 1), Instant::now() + Duration::from_hours(1)).await });
     settle().await;
 }
 

@@ -43,9 +43,6 @@ pub trait Batch: Send + Sync + 'static {
     /// [transient](Error::is_transient), the batch is halved and run again, so that the one request that the
     /// database refuses does not fail its neighbours; else every caller is told of this error.
     async fn run(&self, requests: &[&Self::Request]) -> Result<Vec<Result<Self::Answer>>>;
-
-    /// The error of the whole, for one of several callers.
-    fn copy(&self, error: &Error) -> Error;
 }
 
 /// How large batches are, and how many go out at once.
@@ -206,5 +203,5 @@ async fn run<B: Batch>(batch: &B, requests: &[&B::Request]) -> Vec<Result<B::Ans
         answers.extend(Box::pin(run(batch, second)).await);
         return answers;
     }
-    requests.iter().map(|_| Err(batch.copy(&error))).collect()
+    requests.iter().map(|_| Err(error.share())).collect()
 }
