@@ -22,6 +22,8 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout};
 
+pub use crate::release::Release;
+
 /// `<database> <release> <image>` a line; scripts/databases reads it too.
 const IMAGES: &str = include_str!("../images.txt");
 
@@ -41,15 +43,6 @@ pub enum Database {
     Postgres,
     /// MongoDB.
     Mongo,
-}
-
-/// Which release of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Release {
-    /// A current one.
-    Current,
-    /// The oldest that the stores support, or the nearest to it.
-    Old,
 }
 
 /// A database for tests, started when it is first asked for.

@@ -8,8 +8,10 @@ mod clause;
 pub mod containers;
 mod gate;
 mod harness;
+#[cfg(feature = "servers")]
+mod release;
 mod runner;
-#[cfg(all(feature = "containers", unix))]
+#[cfg(all(feature = "servers", unix))]
 pub mod servers;
 
 pub use async_trait::async_trait;

@@ -6,7 +6,6 @@
 
 mod bare;
 mod ours;
-mod process;
 mod server;
 mod table;
 mod tower;

@@ -3,15 +3,15 @@
 use std::env;
 use std::fmt;
 
+use conformance_tests::servers::RedisServer;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
 use session_store_core::{SessionId, SessionKey};
 
-use super::process::Process;
 use super::{SESSIONS, Store};
 use crate::measure::Result;
 
-pub(super) const VARIABLE: &str = "SESSION_STORE_TEST_REDIS_URL";
+const VARIABLE: &str = "SESSION_STORE_TEST_REDIS_URL";
 
 /// A server, and the connection of the bare commands.
 pub(super) struct Server {
@@ -20,15 +20,15 @@ pub(super) struct Server {
     /// What the keys of this run begin with.
     prefix: String,
     /// Ends with this program.
-    own: Option<Process>,
+    own: Option<RedisServer>,
 }
 
 impl Server {
     /// The one that `SESSION_STORE_TEST_REDIS_URL` names, else one of this program's own.
     pub(super) async fn find_or_start() -> Result<Self> {
         let named = env::var(VARIABLE).ok().filter(|url| !url.is_empty());
-        let own = if named.is_none() { Some(Process::start()?) } else { None };
-        let url = named.or_else(|| own.as_ref().map(Process::url)).unwrap_or_default();
+        let own = if named.is_none() { Some(RedisServer::start(&[]).await?) } else { None };
+        let url = named.or_else(|| own.as_ref().map(RedisServer::url)).unwrap_or_default();
         // The store has its own time-out, and none of the driver's on its connection; so it is here.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let connection = Client::open(url.as_str())?.get_multiplexed_async_connection_with_config(&config).await?;

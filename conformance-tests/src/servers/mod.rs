@@ -43,7 +43,7 @@ pub use self::fake::FakeRedis;
 pub use self::proxy::Proxy;
 pub use self::redis::RedisServer;
 pub use self::sentinel::RedisSentinel;
-use crate::containers::Release;
+pub use crate::release::Release;
 
 /// How long anything here may take before it is a failure.
 const LIMIT: Duration = Duration::from_secs(30);

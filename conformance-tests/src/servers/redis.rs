@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::process::Process;
 use super::{LIMIT, free_port, program, unavailable};
-use crate::containers::Release;
+use crate::release::Release;
 
 /// A Redis server of one test's own. It is killed, and its data removed, when it is dropped.
 #[derive(Debug)]
