@@ -62,10 +62,12 @@ start_postgres() {
     give SESSION_STORE_TEST_POSTGRES_URL "postgres://postgres@127.0.0.1:$1/postgres"
 }
 
-# The folder of the newest server's programs.
+# The folder of the newest server's programs, which Debian keeps off PATH.
 postgres_programs() {
-    find /usr/lib/postgresql -path '*/bin/postgres' -printf '%h\n' 2>/dev/null \
-        | sort -V | tail -n 1
+    local newest
+    newest=$({ find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null || true; } | sort -V | tail -n 1)
+    [[ -n $newest ]] || newest=$(command -v postgres) || return 0
+    dirname "$newest"
 }
 
 start_mongo() {

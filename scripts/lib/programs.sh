@@ -1,4 +1,4 @@
-# Part of scripts/databases: redis-server, for tests that start, kill and restart it.
+# Part of scripts/databases: servers' programs, for tests that start, kill and restart them.
 # shellcheck shell=bash disable=SC2154 # names set in scripts/databases
 
 provide_redis_server() {
@@ -29,8 +29,45 @@ provide_old_redis_server() {
     fi
 }
 
+# The folder of PostgreSQL's programs, of which tests need three.
+provide_postgres_programs() {
+    local variable=SESSION_STORE_TEST_POSTGRES_PROGRAMS programs program
+    # Tests ask it for a server's children.
+    command -v ps >/dev/null || apt_install procps || say "no ps here: killed servers may leave children behind"
+    if [[ -n ${!variable-} ]]; then
+        for program in postgres initdb pg_basebackup; do
+            must_be_a_program "$variable" "$program"
+        done
+        say "postgres programs: ${!variable}, named by $variable"
+    elif [[ -n $(postgres_programs) ]] || apt_install postgresql; then
+        programs=$(postgres_programs)
+        give "$variable" "$programs"
+        say "postgres programs: $programs"
+    else
+        say "no programs of a PostgreSQL server here: install PostgreSQL, or name their folder in $variable"
+        exit 1
+    fi
+}
+
+provide_pgbouncer() {
+    local variable=SESSION_STORE_TEST_PGBOUNCER program
+    if [[ -n ${!variable-} ]]; then
+        must_be_a_program "$variable"
+        say "pgbouncer: ${!variable}, named by $variable"
+    elif program=$(find_pgbouncer) || { apt_install pgbouncer && program=$(find_pgbouncer); }; then
+        give "$variable" "$program"
+        say "pgbouncer: $program"
+    else
+        leave_out "pgbouncer" "it is not installed here, and Debian's package cannot be had"
+    fi
+}
+
+# Debian puts it where only root looks for programs.
+find_pgbouncer() { PATH="$PATH:/usr/sbin" command -v pgbouncer; }
+
+# must_be_a_program VARIABLE [NAME]: the variable names the program, or its folder.
 must_be_a_program() {
-    [[ -x ${!1} ]] && return
-    say "$1 names no program: ${!1}"
+    [[ -x ${!1}${2:+/$2} ]] && return
+    say "$1 names no program: ${!1}${2:+/$2}"
     exit 1
 }

@@ -1,4 +1,5 @@
-//! Servers that one test owns: it may kill, stop, restart or cut off a Redis without disturbing another test.
+//! Servers that one test owns: it may kill, stop, restart or cut off a Redis or a PostgreSQL without disturbing
+//! another test.
 //!
 //! ```no_run
 //! # async fn example() -> session_store_core::Result<()> {
@@ -14,17 +15,29 @@
 //! # }
 //! ```
 //!
-//! They are processes on loopback, in temporary folders, and end with the test, however it ends. The program is
-//! the one that `SESSION_STORE_TEST_REDIS_SERVER` names (`scripts/test` sets it), else `redis-server` on `PATH`;
-//! for [`Release::Old`] it is `SESSION_STORE_TEST_REDIS_OLD_SERVER`.
+//! They are processes on loopback, in temporary folders, and end with the test, however it ends. Their programs are
+//! those that these variables name (`scripts/test` sets them), else those on `PATH`:
+//!
+//! | variable | what it names |
+//! | --- | --- |
+//! | `SESSION_STORE_TEST_REDIS_SERVER` | `redis-server` |
+//! | `SESSION_STORE_TEST_REDIS_OLD_SERVER` | that of [`Release::Old`], which is not looked for on `PATH` |
+//! | `SESSION_STORE_TEST_POSTGRES_PROGRAMS` | the folder of `postgres`, `initdb` and `pg_basebackup` |
+//! | `SESSION_STORE_TEST_PGBOUNCER` | `pgbouncer` |
 
+mod access;
+mod account;
 mod cluster;
 mod fake;
+mod family;
+mod pgbouncer;
+mod postgres;
 mod process;
 mod proxy;
 mod redis;
 mod resp;
 mod sentinel;
+mod standby;
 
 use std::env;
 use std::future::Future;
@@ -40,6 +53,8 @@ use tokio::time::{Instant, sleep};
 
 pub use self::cluster::RedisCluster;
 pub use self::fake::FakeRedis;
+pub use self::pgbouncer::PgBouncer;
+pub use self::postgres::PostgresServer;
 pub use self::proxy::Proxy;
 pub use self::redis::RedisServer;
 pub use self::sentinel::RedisSentinel;
@@ -58,15 +73,42 @@ pub fn program(release: Release) -> Result<PathBuf> {
         Release::Current => "SESSION_STORE_TEST_REDIS_SERVER",
         Release::Old => "SESSION_STORE_TEST_REDIS_OLD_SERVER",
     };
-    let named = env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
-    named
-        .or_else(|| (release == Release::Current).then(on_path).flatten())
+    named_by(variable)
+        .or_else(|| (release == Release::Current).then(|| on_path("redis-server")).flatten())
         .ok_or_else(|| unavailable(format!("no redis-server program: run scripts/test, or name one in {variable}")))
 }
 
-fn on_path() -> Option<PathBuf> {
+/// The folder of PostgreSQL's programs.
+///
+/// # Errors
+///
+/// `Unavailable` where there is none. The message says what to do.
+pub fn postgres_programs() -> Result<PathBuf> {
+    const VARIABLE: &str = "SESSION_STORE_TEST_POSTGRES_PROGRAMS";
+    named_by(VARIABLE).or_else(|| on_path("postgres")?.parent().map(Path::to_owned)).ok_or_else(|| {
+        unavailable(format!("no PostgreSQL programs: run scripts/test, or name their folder in {VARIABLE}"))
+    })
+}
+
+/// The `pgbouncer` program.
+///
+/// # Errors
+///
+/// `Unavailable` where there is none. The message says what to do.
+pub fn pgbouncer_program() -> Result<PathBuf> {
+    const VARIABLE: &str = "SESSION_STORE_TEST_PGBOUNCER";
+    named_by(VARIABLE)
+        .or_else(|| on_path("pgbouncer"))
+        .ok_or_else(|| unavailable(format!("no pgbouncer program: run scripts/test, or name one in {VARIABLE}")))
+}
+
+fn named_by(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
-    env::split_paths(&folders).map(|folder| folder.join("redis-server")).find(|program| Path::is_file(program))
+    env::split_paths(&folders).map(|folder| folder.join(program)).find(|program| Path::is_file(program))
 }
 
 /// A port on loopback that nothing listens on, nor on the one 10 000 above it, which is Cluster's. No other call in

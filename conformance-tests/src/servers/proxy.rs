@@ -183,7 +183,7 @@ impl Drop for Proxy {
 }
 
 /// What stands before the address, the address, and what stands after it.
-fn parts_of(url: &str) -> (&str, &str, &str) {
+pub(super) fn parts_of(url: &str) -> (&str, &str, &str) {
     let start = url.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = url.split_at(start);
     let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));

@@ -6,10 +6,9 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisError};
 use session_store_core::Result;
-use tokio::time::{Instant, sleep};
 
 use super::process::Process;
-use super::{LIMIT, free_port, program, unavailable};
+use super::{free_port, program, unavailable};
 use crate::release::Release;
 
 /// A Redis server of one test's own. It is killed, and its data removed, when it is dropped.
@@ -175,21 +174,7 @@ impl RedisServer {
     ///
     /// `Unavailable` where it does not, within half a minute, or is not running.
     pub async fn wait_for_an_answer(&self) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let error = match self.ping().await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            if Instant::now() > deadline || !self.is_running() {
-                let log = self.log();
-                let start = log.char_indices().rev().nth(1000).map_or(0, |(at, _)| at);
-                let end = log.get(start..).unwrap_or_default();
-                let message = format!("the server on port {} gives no answer; its log ends: {end}", self.port);
-                return Err(unavailable(message).with_source(error));
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
+        self.process.wait_for_an_answer(async || self.ping().await).await
     }
 
     async fn ping(&self) -> Result<(), RedisError> {
