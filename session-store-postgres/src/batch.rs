@@ -1,0 +1,277 @@
+//! The operations on one session, many in one statement.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_store_core::batch::{Batch, BatchLimits, Batcher};
+use session_store_core::{Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait};
+use sqlx::postgres::PgRow;
+use tokio::time::Instant;
+
+use crate::error::unexpected;
+use crate::link::{Effect, Link, Statement};
+use crate::record::{self, value};
+use crate::sql::{Lock, Sql};
+
+/// About how many bytes a request takes besides what it carries.
+const FRAME: usize = 128;
+
+/// How many changes of a kind wait for rows at once. Few: each has a connection meanwhile.
+const IN_FLIGHT_ALONE: usize = 2;
+
+/// What a statement says of a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    Ok,
+    Exists,
+    Missing,
+    Conflict,
+    /// Another statement holds the row, or has inserted it: nothing is changed, and it is to be asked again.
+    Busy,
+}
+
+impl Verdict {
+    pub(crate) fn read(row: &PgRow, column: usize) -> Result<Self> {
+        Ok(match value(row, column)? {
+            "ok" => Self::Ok,
+            "exists" => Self::Exists,
+            "missing" => Self::Missing,
+            "conflict" => Self::Conflict,
+            "busy" => Self::Busy,
+            _ => return Err(unexpected()),
+        })
+    }
+}
+
+/// `get`: any number for the same key.
+pub(crate) struct Get {
+    pub(crate) link: Arc<Link>,
+    pub(crate) sql: Arc<Sql>,
+}
+
+#[async_trait]
+impl Batch for Get {
+    type Request = SessionKey;
+    type Answer = Option<Record>;
+    type Key = ();
+
+    fn key(&self, _request: &SessionKey) -> Option<()> {
+        None
+    }
+
+    fn bytes(&self, _request: &SessionKey) -> usize {
+        FRAME
+    }
+
+    async fn run(&self, requests: &[&SessionKey]) -> Result<Vec<Result<Option<Record>>>> {
+        let keys: Vec<&[u8]> = requests.iter().map(|key| &key.as_bytes()[..]).collect();
+        let rows =
+            self.link.rows(&self.sql.get, |get| get.bind(keys.clone()), Effect::Read, self.link.deadline()).await?;
+        let mut answers: Vec<_> = requests.iter().map(|_| Ok(None)).collect();
+        for row in &rows {
+            let place = usize::try_from(value::<i64>(row, 0)?).map_err(|_| unexpected())?.wrapping_sub(1);
+            let (Some(key), Some(answer)) = (requests.get(place), answers.get_mut(place)) else {
+                return Err(unexpected());
+            };
+            *answer = found(key, row).map(Some);
+        }
+        Ok(answers)
+    }
+}
+
+fn found(key: &SessionKey, row: &PgRow) -> Result<Record> {
+    let read_at = Timestamp::from_millis(value(row, 1)?);
+    Ok(Record { meta: record::meta(key, row, 2)?, data: record::data(row, 8)?, read_at })
+}
+
+/// An operation that changes one session.
+pub(crate) trait Change: Clone + Send + Sync + 'static {
+    fn key(&self) -> &SessionKey;
+
+    /// How many bytes it carries besides the key.
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    /// The statement of the operation. Its rows are keys with verdicts.
+    fn lock(sql: &Sql) -> &Lock;
+
+    /// Gives the statement the values of many such operations, on different keys.
+    fn bind<'q>(changes: &[&'q Self], statement: Statement<'q>) -> Statement<'q>;
+}
+
+/// `set`.
+#[derive(Clone)]
+pub(crate) struct Set {
+    pub(crate) key: SessionKey,
+    pub(crate) write: Write,
+    pub(crate) mode: SetMode,
+    pub(crate) version: Version,
+}
+
+impl Change for Set {
+    fn key(&self) -> &SessionKey {
+        &self.key
+    }
+
+    fn bytes(&self) -> usize {
+        self.write.data().len()
+    }
+
+    fn lock(sql: &Sql) -> &Lock {
+        &sql.set
+    }
+
+    fn bind<'q>(sets: &[&'q Self], statement: Statement<'q>) -> Statement<'q> {
+        let mode = |set: &Self| match set.mode {
+            SetMode::Create => ("create", None),
+            SetMode::Replace => ("replace", None),
+            SetMode::Update(version) => ("update", Some(*version.as_bytes())),
+            SetMode::Upsert => ("upsert", None),
+        };
+        let owners = || sets.iter().map(|set| owner(&set.write));
+        statement
+            .bind(column(sets, |set| bytes(set.key.as_bytes())))
+            .bind(column(sets, |set| mode(set).0))
+            .bind(column(sets, |set| mode(set).1))
+            .bind(column(sets, |set| bytes(set.version.as_bytes())))
+            .bind(owners().map(|(ownership, _)| ownership).collect::<Vec<_>>())
+            .bind(owners().map(|(_, owner)| owner).collect::<Vec<_>>())
+            .bind(column(sets, |set| millis(set.write.idle())))
+            .bind(column(sets, |set| millis(set.write.absolute())))
+            .bind(column(sets, |set| bytes(set.write.data())))
+    }
+}
+
+/// `touch`.
+#[derive(Clone)]
+pub(crate) struct Touch {
+    pub(crate) key: SessionKey,
+    pub(crate) idle: Duration,
+}
+
+impl Change for Touch {
+    fn key(&self) -> &SessionKey {
+        &self.key
+    }
+
+    fn lock(sql: &Sql) -> &Lock {
+        &sql.touch
+    }
+
+    fn bind<'q>(touches: &[&'q Self], statement: Statement<'q>) -> Statement<'q> {
+        statement
+            .bind(column(touches, |touch| bytes(touch.key.as_bytes())))
+            .bind(column(touches, |touch| millis(touch.idle)))
+    }
+}
+
+/// `destroy`.
+#[derive(Clone)]
+pub(crate) struct Destroy {
+    pub(crate) key: SessionKey,
+}
+
+impl Change for Destroy {
+    fn key(&self) -> &SessionKey {
+        &self.key
+    }
+
+    fn lock(sql: &Sql) -> &Lock {
+        &sql.destroy
+    }
+
+    fn bind<'q>(destroys: &[&'q Self], statement: Statement<'q>) -> Statement<'q> {
+        statement.bind(column(destroys, |destroy| bytes(destroy.key.as_bytes())))
+    }
+}
+
+fn column<'q, C, T>(changes: &[&'q C], value: impl Fn(&'q C) -> T) -> Vec<T> {
+    changes.iter().copied().map(value).collect()
+}
+
+fn bytes(bytes: &[u8]) -> &[u8] {
+    bytes
+}
+
+/// What becomes of the owner, as the statements call it, and the new one.
+pub(crate) fn owner(write: &Write) -> (&'static str, Option<&[u8]>) {
+    match write.owner() {
+        Owner::Keep => ("keep", None),
+        Owner::Anonymous => ("anonymous", None),
+        Owner::User(user) => ("user", Some(user.as_str().as_bytes())),
+    }
+}
+
+/// A timeout that was found to be within its bounds.
+pub(crate) fn millis(timeout: Duration) -> i64 {
+    i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Changes of one kind: many in one statement, and one by one where others hold the rows.
+#[derive(Debug)]
+pub(crate) struct Changes<C: Change> {
+    many: Batcher<Lane<C>>,
+    alone: Batcher<Lane<C>>,
+}
+
+impl<C: Change> Changes<C> {
+    pub(crate) fn new(link: &Arc<Link>, sql: &Arc<Sql>, limits: BatchLimits) -> Result<Self> {
+        let lane = |waits| Lane { link: Arc::clone(link), sql: Arc::clone(sql), waits, change: PhantomData };
+        let alone = BatchLimits { requests: 1, in_flight: IN_FLIGHT_ALONE.min(limits.in_flight), ..limits };
+        Ok(Self { many: Batcher::new(lane(false), limits)?, alone: Batcher::new(lane(true), alone)? })
+    }
+
+    /// The verdict on one change.
+    pub(crate) async fn call(&self, change: C, deadline: Instant) -> Result<Verdict> {
+        let mut verdict = self.many.call(change.clone(), deadline).await?;
+        while verdict == Verdict::Busy {
+            verdict = self.alone.call(change.clone(), deadline).await?;
+        }
+        Ok(verdict)
+    }
+
+    pub(crate) fn close(&self) {
+        self.many.close();
+        self.alone.close();
+    }
+}
+
+/// The statements for many changes, or for one alone.
+pub(crate) struct Lane<C> {
+    link: Arc<Link>,
+    sql: Arc<Sql>,
+    /// Whether its statement waits for rows that others hold.
+    waits: bool,
+    change: PhantomData<C>,
+}
+
+#[async_trait]
+impl<C: Change> Batch for Lane<C> {
+    type Request = C;
+    type Answer = Verdict;
+    type Key = SessionKey;
+
+    fn key(&self, change: &C) -> Option<SessionKey> {
+        Some(*change.key())
+    }
+
+    fn bytes(&self, change: &C) -> usize {
+        FRAME + change.bytes()
+    }
+
+    async fn run(&self, changes: &[&C]) -> Result<Vec<Result<Verdict>>> {
+        let Lock { skips, waits } = C::lock(&self.sql);
+        let sql = if self.waits { waits } else { skips };
+        let bind = |statement| C::bind(changes, statement);
+        let rows = self.link.rows(sql, bind, Effect::Write, self.link.deadline()).await?;
+        let mut verdicts = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            verdicts.insert(value::<&[u8]>(row, 0)?, Verdict::read(row, 1)?);
+        }
+        let verdict = |change: &&C| verdicts.get(&change.key().as_bytes()[..]).copied().unwrap_or(Verdict::Busy);
+        Ok(changes.iter().map(|change| Ok(verdict(change))).collect())
+    }
+}

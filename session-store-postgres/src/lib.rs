@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod config;
+mod error;
+mod layout;
+mod link;
+mod names;
+mod pooler;
+mod record;
+mod sql;
+mod store;
+
+pub use session_store_core as core;
+pub use sqlx;
+
+pub use crate::config::{Builder, Server};
+pub use crate::store::PostgresStore;

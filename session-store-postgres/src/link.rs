@@ -1,0 +1,143 @@
+//! How a statement is sent, and sent again.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use session_store_core::{Error, ErrorKind, Result};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::error::{Remedy, closed, from_sqlx, no_connection, remedy};
+
+/// A statement with its values.
+pub(crate) type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// Whether a statement changes anything.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Effect {
+    Read,
+    Write,
+}
+
+/// The pause before a statement that met others is run again; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The way to the database.
+pub(crate) struct Link {
+    pub(crate) pool: PgPool,
+    /// Whether the pool is the store's own, and closes with it.
+    pub(crate) is_own: bool,
+    pub(crate) is_closed: AtomicBool,
+    /// Whether a pooler gives each transaction another session of the server. Then no prepared statement stays.
+    pub(crate) is_pooled: bool,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) operation_timeout: Duration,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("is_pooled", &self.is_pooled).finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// Takes no more statements, also where the pool goes on.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// When an operation that begins now must have ended (clause E3).
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.operation_timeout
+    }
+
+    /// Runs a statement, and gives its rows. What has changed nothing for certain is run again, within the deadline
+    /// (clause K3).
+    pub(crate) async fn rows<'q>(
+        &self,
+        sql: &Arc<str>,
+        bind: impl Fn(Statement<'q>) -> Statement<'q>,
+        effect: Effect,
+        deadline: Instant,
+    ) -> Result<Vec<PgRow>> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut lease = self.lease(deadline).await?;
+            let statement = bind(sqlx::query(AssertSqlSafe(Arc::clone(sql))));
+            let Ok(answer) = timeout_at(deadline, self.run(&mut lease, statement)).await else {
+                let error = Error::new(ErrorKind::Timeout, "no answer from the PostgreSQL server in time");
+                return Err(if effect == Effect::Write { error.with_outcome_unknown() } else { error });
+            };
+            let error = match answer {
+                Ok(rows) => {
+                    lease.keep();
+                    return Ok(rows);
+                }
+                Err(error) => error,
+            };
+            let remedy = remedy(&error);
+            if matches!(remedy, Remedy::Again | Remedy::None) {
+                lease.keep();
+            }
+            let is_vague_write = remedy == Remedy::Vague && effect == Effect::Write;
+            let is_final = is_vague_write || matches!(remedy, Remedy::Elsewhere | Remedy::None);
+            if is_final || Instant::now() + pause >= deadline {
+                let converted = from_sqlx(&error);
+                return Err(if is_vague_write { converted.with_outcome_unknown() } else { converted });
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn run(&self, lease: &mut Lease, statement: Statement<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+        let connection = lease.connection()?;
+        if !self.is_pooled {
+            return statement.fetch_all(connection).await;
+        }
+        // The unnamed statement lives as long as the transaction.
+        let mut transaction = connection.begin().await?;
+        let rows = statement.persistent(false).fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    async fn lease(&self, deadline: Instant) -> Result<Lease> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(closed());
+        }
+        let patience = deadline.min(Instant::now() + self.connect_timeout);
+        match timeout_at(patience, self.pool.acquire()).await {
+            Ok(Ok(connection)) => Ok(Lease(Some(connection))),
+            Ok(Err(error)) => Err(from_sqlx(&error)),
+            Err(_) => Err(no_connection()),
+        }
+    }
+}
+
+/// A connection that is closed unless it is kept: it may be in the middle of a statement, or broken.
+struct Lease(Option<PoolConnection<Postgres>>);
+
+impl Lease {
+    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.0.as_deref_mut().ok_or(sqlx::Error::WorkerCrashed)
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Whether there is a pooler in between that gives each transaction another session of the server.
+
+use session_store_core::Result;
+use sqlx::PgConnection;
+
+use crate::error::from_sqlx;
+use crate::record::value;
+
+/// How often the connections are asked.
+const ROUNDS: usize = 3;
+
+/// Each of two connections has a process of the server to itself, and keeps it. Behind such a pooler they share one
+/// or, where it is busy, meet another each time.
+pub(crate) async fn is_there(one: &mut PgConnection, other: &mut PgConnection) -> Result<bool> {
+    let (first, second) = (process(one).await?, process(other).await?);
+    let mut is_there = first == second;
+    for _ in 1..ROUNDS {
+        is_there |= process(one).await? != first || process(other).await? != second;
+    }
+    Ok(is_there)
+}
+
+async fn process(connection: &mut PgConnection) -> Result<i32> {
+    // A simple query, which every pooler passes on.
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await;
+    value(&row.map_err(|error| from_sqlx(&error))?, 0)
+}

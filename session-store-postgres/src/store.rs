@@ -1,0 +1,351 @@
+//! The store.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_store_core::batch::Batcher;
+use session_store_core::{
+    Entry, Error, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write, async_trait,
+    corrupt_record_skipped, timeout_millis,
+};
+use sqlx::postgres::PgRow;
+use tokio::time::Instant;
+
+use crate::batch::{Changes, Destroy, Get, Set, Touch, Verdict, millis, owner};
+use crate::config::{Builder, Server};
+use crate::error::unexpected;
+use crate::link::{Effect, Link, Statement};
+use crate::record::{self, value};
+use crate::sql::Sql;
+
+/// How many rows one statement of a sweep changes: some milliseconds.
+const PIECE: u32 = 1_000;
+
+/// How many rows one statement counts.
+const COUNTED_PIECE: i64 = 100_000;
+
+/// How often `clear` walks through the table at the most: new sessions come all the time.
+const PASSES: usize = 3;
+
+/// A store in PostgreSQL. Clones are handles on the same connections.
+///
+/// See the [crate's page](crate) for what it promises.
+#[derive(Clone)]
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) link: Arc<Link>,
+    pub(crate) sql: Arc<Sql>,
+    pub(crate) data_limit: usize,
+    pub(crate) sweep_timeout: Duration,
+    pub(crate) gets: Batcher<Get>,
+    pub(crate) sets: Changes<Set>,
+    pub(crate) touches: Changes<Touch>,
+    pub(crate) destroys: Changes<Destroy>,
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("is_pooled", &self.shared.link.is_pooled)
+            .field("data_limit", &self.shared.data_limit)
+            .field("operation_timeout", &self.shared.link.operation_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PostgresStore {
+    /// A store in a database: a URL such as `postgres://user:password@host:5432/database`, or an existing pool.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use session_store_postgres::PostgresStore;
+    ///
+    /// # async fn open() -> session_store_postgres::core::Result<()> {
+    /// let store = PostgresStore::builder("postgres://localhost/shop").table("shop_sessions").migrate().build().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(server: impl Into<Server>) -> Builder {
+        Builder::new(server.into())
+    }
+
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Ends the store with all its handles: whoever waits for a batch is answered that the store is closed, what is
+    /// under way ends by itself, and the connections are closed, unless they are of a pool that was given.
+    pub async fn close(&self) {
+        let Shared { link, gets, sets, touches, destroys, .. } = &*self.shared;
+        link.close();
+        gets.close();
+        sets.close();
+        touches.close();
+        destroys.close();
+        if link.is_own {
+            link.pool.close().await;
+        }
+    }
+}
+
+impl Shared {
+    fn sweep(&self) -> Sweep {
+        Sweep { each: self.link.operation_timeout, end: Instant::now() + self.sweep_timeout }
+    }
+
+    /// Runs a statement that gives one row.
+    async fn row<'q>(
+        &self,
+        sql: &Arc<str>,
+        bind: impl Fn(Statement<'q>) -> Statement<'q>,
+        effect: Effect,
+        deadline: Instant,
+    ) -> Result<PgRow> {
+        let rows = self.link.rows(sql, bind, effect, deadline).await?;
+        rows.into_iter().next().ok_or_else(unexpected)
+    }
+}
+
+/// The time that a sweeping operation has, for each statement and for the whole (clause E3).
+#[derive(Clone, Copy)]
+struct Sweep {
+    each: Duration,
+    end: Instant,
+}
+
+impl Sweep {
+    /// When a statement that begins now must have ended.
+    fn deadline(&self) -> Instant {
+        (Instant::now() + self.each).min(self.end)
+    }
+}
+
+/// The refusal that a verdict is, if it is one.
+fn judged(verdict: Verdict, from: &SessionKey, to: &SessionKey) -> Result<()> {
+    match verdict {
+        Verdict::Ok => Ok(()),
+        Verdict::Exists => Err(Error::already_exists(to)),
+        Verdict::Missing => Err(Error::not_found(from)),
+        Verdict::Conflict => Err(Error::conflict(from)),
+        Verdict::Busy => Err(unexpected()),
+    }
+}
+
+#[async_trait]
+impl SessionStore for PostgresStore {
+    async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
+        self.shared.gets.call(*key, self.shared.link.deadline()).await
+    }
+
+    async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
+        write.check_size(self.shared.data_limit)?;
+        let version = Version::generate()?;
+        let set = Set { key: *key, write: write.clone(), mode, version };
+        judged(self.shared.sets.call(set, self.shared.link.deadline()).await?, key, key)?;
+        Ok(version)
+    }
+
+    async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<bool> {
+        timeout_millis(idle)?;
+        let verdict = self.shared.touches.call(Touch { key: *key, idle }, self.shared.link.deadline()).await?;
+        Ok(verdict == Verdict::Ok)
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<bool> {
+        let verdict = self.shared.destroys.call(Destroy { key: *key }, self.shared.link.deadline()).await?;
+        Ok(verdict == Verdict::Ok)
+    }
+
+    async fn rotate(
+        &self,
+        from: &SessionKey,
+        to: &SessionKey,
+        write: &Write,
+        expected: Option<Version>,
+    ) -> Result<Version> {
+        if from == to {
+            return Err(Error::same_key(from));
+        }
+        write.check_size(self.shared.data_limit)?;
+        let version = Version::generate()?;
+        let (ownership, owner) = owner(write);
+        let deadline = self.shared.link.deadline();
+        let row = self
+            .shared
+            .row(
+                &self.shared.sql.rotate,
+                |rotate| {
+                    rotate
+                        .bind(&from.as_bytes()[..])
+                        .bind(&to.as_bytes()[..])
+                        .bind(expected.map(|version| *version.as_bytes()))
+                        .bind(*version.as_bytes())
+                        .bind(ownership)
+                        .bind(owner)
+                        .bind(millis(write.idle()))
+                        .bind(millis(write.absolute()))
+                        .bind(&write.data()[..])
+                },
+                Effect::Write,
+                deadline,
+            )
+            .await?;
+        judged(Verdict::read(&row, 0)?, from, to)?;
+        Ok(version)
+    }
+
+    async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
+        let sweep = self.shared.sweep();
+        let limit = page.limit() as usize;
+        let (mut entries, mut after) = (Vec::new(), page.after().map_or_else(Vec::new, |key| key.as_bytes().to_vec()));
+        loop {
+            // Corrupt records leave places free.
+            let wanted = limit - entries.len();
+            let rows = self
+                .shared
+                .link
+                .rows(
+                    &self.shared.sql.list_by_user,
+                    |list| list.bind(user.as_str().as_bytes()).bind(&after).bind(size(wanted as u64)),
+                    Effect::Read,
+                    sweep.deadline(),
+                )
+                .await?;
+            for row in &rows {
+                match entry(row) {
+                    Ok(entry) => entries.push(entry),
+                    Err(_) => corrupt_record_skipped("postgres"),
+                }
+            }
+            if rows.len() < wanted || entries.len() == limit {
+                return Ok(entries);
+            }
+            if let Some(row) = rows.last() {
+                after = value(row, 0)?;
+            }
+        }
+    }
+
+    async fn destroy_by_user(&self, user: &UserId, except: Option<&SessionKey>) -> Result<u64> {
+        let sweep = self.shared.sweep();
+        let except = except.map_or(&[][..], |key| key.as_bytes());
+        let mut ended = 0;
+        loop {
+            let sql = &self.shared.sql.destroy_by_user;
+            let row = self
+                .shared
+                .row(
+                    sql,
+                    |end| end.bind(user.as_str().as_bytes()).bind(except).bind(i64::from(PIECE)),
+                    Effect::Write,
+                    sweep.deadline(),
+                )
+                .await?;
+            ended += number(&row, 1)?;
+            // What a rotation has moved meanwhile is met, but not ended (B1).
+            if number(&row, 0)? == 0 {
+                return Ok(ended);
+            }
+        }
+    }
+
+    async fn prune(&self, limit: u32) -> Result<Pruned> {
+        if limit == 0 {
+            return Err(Error::invalid_input("a prune removes at least one record; give a limit of 1 or more"));
+        }
+        let (limit, sweep) = (u64::from(limit), self.shared.sweep());
+        let mut removed = 0;
+        loop {
+            let piece = u64::from(PIECE).min(limit - removed);
+            let row = self
+                .shared
+                .row(&self.shared.sql.prune, |prune| prune.bind(size(piece)), Effect::Write, sweep.deadline())
+                .await?;
+            removed += number(&row, 1)?;
+            let more: bool = value(&row, 2)?;
+            // Others hold what is left, where nothing was met.
+            if !more || removed == limit || number(&row, 0)? == 0 {
+                return Ok(Pruned { removed, more });
+            }
+        }
+    }
+
+    async fn count(&self) -> Result<u64> {
+        let sweep = self.shared.sweep();
+        let (mut count, mut after) = (0, Vec::<u8>::new());
+        loop {
+            let row = self
+                .shared
+                .row(
+                    &self.shared.sql.count,
+                    |statement| statement.bind(&after).bind(COUNTED_PIECE),
+                    Effect::Read,
+                    sweep.deadline(),
+                )
+                .await?;
+            count += number(&row, 0)?;
+            match value(&row, 1)? {
+                Some(last) => after = last,
+                None => return Ok(count),
+            }
+        }
+    }
+
+    async fn clear(&self) -> Result<u64> {
+        let sweep = self.shared.sweep();
+        let mut ended = 0;
+        for _ in 0..PASSES {
+            let (mut met, mut after) = (false, Vec::<u8>::new());
+            loop {
+                let row = self
+                    .shared
+                    .row(
+                        &self.shared.sql.clear,
+                        |clear| clear.bind(&after).bind(i64::from(PIECE)),
+                        Effect::Write,
+                        sweep.deadline(),
+                    )
+                    .await?;
+                ended += number(&row, 0)?;
+                match value(&row, 1)? {
+                    Some(last) => (met, after) = (true, last),
+                    None => break,
+                }
+            }
+            // What a rotation has carried past the walk is met by the next.
+            if !met {
+                break;
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        // A question about the table, which also tells whether it is there and may be read.
+        self.shared
+            .link
+            .rows(&self.shared.sql.get, |get| get.bind(vec![&b""[..]]), Effect::Read, self.shared.link.deadline())
+            .await
+            .map(drop)
+    }
+}
+
+/// A line of a list.
+fn entry(row: &PgRow) -> Result<Entry> {
+    let key = record::key(row, 0)?.ok_or_else(unexpected)?;
+    Ok(Entry { key, meta: record::meta(&key, row, 1)? })
+}
+
+/// A number of rows, which is small.
+fn size(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+fn number(row: &PgRow, column: usize) -> Result<u64> {
+    u64::try_from(value::<i64>(row, column)?).map_err(|_| unexpected())
+}
