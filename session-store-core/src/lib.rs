@@ -13,6 +13,8 @@ mod record;
 mod report;
 mod store;
 mod time;
+#[cfg(any(feature = "batch", feature = "pruner"))]
+mod unwind;
 mod user;
 mod version;
 mod write;
@@ -21,6 +23,8 @@ mod write;
 pub mod batch;
 #[cfg(feature = "codec")]
 pub mod codec;
+#[cfg(feature = "pruner")]
+pub mod pruner;
 
 pub use async_trait::async_trait;
 pub use bytes::Bytes;

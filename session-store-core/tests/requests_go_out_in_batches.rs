@@ -2,124 +2,26 @@
 #![cfg(feature = "batch")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod table;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use session_store_core::batch::{Batch, BatchLimits, Batcher};
-use session_store_core::{Error, ErrorKind, Result, async_trait};
+use session_store_core::ErrorKind;
+use session_store_core::batch::{BatchLimits, Batcher};
 use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// What one caller wants of the table.
-#[derive(Clone, Copy, Debug)]
-struct Add {
-    key: u8,
-    amount: u64,
-    bytes: usize,
-}
-
-/// The statement that adds to it.
-struct Adding(Arc<Table>);
-
-impl std::ops::Deref for Adding {
-    type Target = Table;
-
-    fn deref(&self) -> &Table {
-        &self.0
-    }
-}
-
-/// A table of sums. A batch with a poisoned request changes nothing and fails as a whole, as a statement does.
-#[derive(Default)]
-struct Table {
-    sums: Mutex<HashMap<u8, u64>>,
-    /// The requests of each batch that was run, and the most that were under way at once.
-    batches: Mutex<Vec<Vec<Add>>>,
-    running: AtomicUsize,
-    most_running: AtomicUsize,
-    /// Where it is given, each batch waits for a permit.
-    gate: Option<Semaphore>,
-}
-
-const POISON: u64 = 666;
-const PANIC: u64 = 667;
-const FLAKY: u64 = 668;
-
-#[async_trait]
-impl Batch for Adding {
-    type Request = Add;
-    type Answer = u64;
-    type Key = u8;
-
-    fn key(&self, request: &Add) -> Option<u8> {
-        Some(request.key)
-    }
-
-    fn bytes(&self, request: &Add) -> usize {
-        request.bytes
-    }
-
-    async fn run(&self, requests: &[&Add]) -> Result<Vec<Result<u64>>> {
-        self.batches.lock().unwrap().push(requests.iter().map(|request| **request).collect());
-        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_running.fetch_max(running, Ordering::SeqCst);
-        match &self.gate {
-            Some(gate) => gate.acquire().await.unwrap().forget(),
-            None => tokio::task::yield_now().await,
-        }
-        self.running.fetch_sub(1, Ordering::SeqCst);
-        assert!(requests.iter().all(|request| request.amount != PANIC), "as asked");
-        if requests.iter().any(|request| request.amount == POISON) {
-            return Err(Error::invalid_input("the database refuses this row"));
-        }
-        if requests.iter().any(|request| request.amount == FLAKY) {
-            return Err(Error::new(ErrorKind::Unavailable, "the connection broke").with_outcome_unknown());
-        }
-        let mut sums = self.sums.lock().unwrap();
-        let add = |request: &&Add| {
-            let sum = sums.entry(request.key).or_default();
-            *sum += request.amount;
-            Ok(*sum)
-        };
-        Ok(requests.iter().map(add).collect())
-    }
-}
-
-fn add(key: u8, amount: u64) -> Add {
-    Add { key, amount, bytes: 1 }
-}
-
-fn limits(requests: usize, in_flight: usize) -> BatchLimits {
-    BatchLimits { requests, in_flight, ..BatchLimits::default() }
-}
-
-fn gated() -> Arc<Table> {
-    Arc::new(Table { gate: Some(Semaphore::new(0)), ..Table::default() })
-}
-
-fn open(table: &Table) {
-    table.gate.as_ref().unwrap().add_permits(1_000);
-}
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(5)
-}
+use self::table::{Add, Adding, FLAKY, PANIC, POISON, Table, add, gated, limits, open, settle, soon};
 
 /// Keeps the one worker busy, so that what comes now waits for the next batch.
 async fn keep_busy(batcher: &Batcher<Adding>) {
     let batcher = batcher.clone();
     tokio::spawn(async move { batcher.call(add(200, 1), Instant::now() + Duration::from_hours(1)).await });
     settle().await;
-}
-
-async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Many requests in one statement.
 //!
 //! Under load, many tasks ask for one key each. While a statement is under way, the requests that arrive are
-//! collected, and go out together as the next one. Nothing waits for a timer, so a lone request is as fast as
-//! without.
+//! collected, and go out together as the next one. Nothing waits for a timer, and a request that is alone is sent
+//! by its caller itself: it is as fast as without.
 
 mod queue;
+mod worker;
 
 use std::fmt;
 use std::hash::Hash;
@@ -13,10 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use self::queue::{Pending, Queue};
+use self::queue::{Entry, Queue};
+use self::worker::{Worker, unanswered};
 use crate::{Error, ErrorKind, Result};
 
 /// What a [`Batcher`] sends its batches through: one kind of statement of one store.
@@ -36,6 +39,9 @@ pub trait Batch: Send + Sync + 'static {
     fn bytes(&self, request: &Self::Request) -> usize;
 
     /// Runs one statement for all requests, and gives an answer for each, in their order.
+    ///
+    /// A caller's task may begin it and another one finish it. Only the end of the runtime cuts it off, so it has to
+    /// end by itself: until then it is one of those that are [under way](BatchLimits::in_flight).
     ///
     /// # Errors
     ///
@@ -67,7 +73,8 @@ impl Default for BatchLimits {
 /// Collects requests while statements are under way, and sends them as the next one.
 ///
 /// Each caller gets its own answer and its own error. A caller that goes away disturbs no other: what was not sent
-/// yet is not sent, and what was sent is executed. Clones are the same batcher.
+/// yet is not sent, and what was sent is executed, by a task where the caller itself had begun to. Clones are the
+/// same batcher.
 pub struct Batcher<B: Batch> {
     shared: Arc<Shared<B>>,
 }
@@ -106,33 +113,45 @@ impl<B: Batch> Batcher<B> {
         Ok(Self { shared: Arc::new(Shared { batch, limits, queue: Queue::new(), room }) })
     }
 
-    /// Asks for one thing, in the next batch that has room for it.
+    /// Asks for one thing, in the next batch that has room for it; where no batch is under way and nothing waits,
+    /// at once and without a change of tasks.
     ///
     /// # Errors
     ///
     /// The request's own; that of its batch; `Timeout` at the deadline, of unknown outcome if the request was sent
-    /// by then; `Unavailable` once the batcher is closed.
+    /// by then; `Unavailable` once the batcher is closed; `Internal`, of unknown outcome, where the batch panicked.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime with timers.
     pub async fn call(&self, request: B::Request, deadline: Instant) -> Result<B::Answer> {
         let started = Instant::now();
+        let timeout = deadline.saturating_duration_since(started);
+        // Else it would be sent, and not waited for.
+        if timeout.is_zero() {
+            return Err(late(timeout, false));
+        }
         let sent = Arc::new(AtomicBool::new(false));
-        match timeout_at(deadline, self.answer(request, Arc::clone(&sent))).await {
+        match timeout_at(deadline, self.answer(request, &sent)).await {
             Ok(answer) => answer,
-            Err(_) => Err(late(deadline - started, sent.load(Ordering::Acquire))),
+            Err(_) => Err(late(timeout, sent.load(Ordering::Acquire))),
         }
     }
 
-    async fn answer(&self, request: B::Request, sent: Arc<AtomicBool>) -> Result<B::Answer> {
-        let room = self.shared.room.acquire().await.map_err(|_| closed())?;
-        let (sender, receiver) = oneshot::channel();
-        let pending = Pending { request, sender, sent };
-        if self.shared.queue.push(pending, self.shared.limits.in_flight).map_err(|_| closed())? {
-            tokio::spawn(work(Arc::clone(&self.shared)));
+    async fn answer(&self, request: B::Request, sent: &Arc<AtomicBool>) -> Result<B::Answer> {
+        let _room = self.shared.room.acquire().await.map_err(|_| closed())?;
+        // Before a place is taken, which a panic here would lose.
+        let runtime = Handle::current();
+        let entry = self.shared.queue.enter(request, sent, self.shared.limits.in_flight).map_err(|_| closed())?;
+        match entry {
+            Entry::Alone(request) => Worker::new(&self.shared, runtime).run_alone(request).await,
+            Entry::Waits { answer, has_place } => {
+                if has_place {
+                    Worker::new(&self.shared, runtime).start();
+                }
+                answer.await.unwrap_or_else(|_| Err(unanswered()))
+            }
         }
-        let answer = receiver.await;
-        drop(room);
-        answer.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Internal, "a batch ended without an answer").with_outcome_unknown())
-        })
     }
 
     /// Answers those who wait with `Unavailable`, and takes no more requests. What is under way ends by itself.
@@ -153,55 +172,4 @@ fn late(timeout: Duration, sent: bool) -> Error {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Unavailable, "the store is closed").with_transient(false)
-}
-
-/// Runs batches for as long as there are requests.
-async fn work<B: Batch>(shared: Arc<Shared<B>>) {
-    let mut worker = Worker { shared, is_done: false };
-    let Shared { batch, limits, queue, .. } = &*worker.shared;
-    while let Some(taken) = queue.next(batch, limits) {
-        let (requests, senders): (Vec<_>, Vec<_>) =
-            taken.into_iter().map(|pending| (pending.request, pending.sender)).unzip();
-        let requests: Vec<&B::Request> = requests.iter().collect();
-        let answers = run(batch, &requests).await;
-        for (sender, answer) in senders.into_iter().zip(answers) {
-            // The caller may have gone away.
-            let _ = sender.send(answer);
-        }
-    }
-    worker.is_done = true;
-}
-
-/// Gives up its place where it ends before its time: by a panic, or with its runtime.
-struct Worker<B: Batch> {
-    shared: Arc<Shared<B>>,
-    is_done: bool,
-}
-
-impl<B: Batch> Drop for Worker<B> {
-    fn drop(&mut self) {
-        if self.is_done {
-            return;
-        }
-        let is_needed = self.shared.queue.lose_worker(std::thread::panicking());
-        if let (true, Ok(runtime)) = (is_needed, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(work(Arc::clone(&self.shared)));
-        }
-    }
-}
-
-/// Runs a batch; in halves, where it was refused as a whole.
-async fn run<B: Batch>(batch: &B, requests: &[&B::Request]) -> Vec<Result<B::Answer>> {
-    let error = match batch.run(requests).await {
-        Ok(answers) if answers.len() == requests.len() => return answers,
-        Ok(_) => Error::new(ErrorKind::Internal, "a batch was not answered in full").with_outcome_unknown(),
-        Err(error) => error,
-    };
-    if requests.len() > 1 && !error.is_transient() && !error.outcome_unknown() {
-        let (first, second) = requests.split_at(requests.len() / 2);
-        let mut answers = Box::pin(run(batch, first)).await;
-        answers.extend(Box::pin(run(batch, second)).await);
-        return answers;
-    }
-    requests.iter().map(|_| Err(error.share())).collect()
 }

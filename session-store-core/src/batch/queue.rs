@@ -14,16 +14,24 @@ pub(super) struct Pending<B: Batch> {
     pub(super) request: B::Request,
     pub(super) sender: oneshot::Sender<Result<B::Answer>>,
     /// Told when the request leaves the queue.
-    pub(super) sent: Arc<AtomicBool>,
+    sent: Arc<AtomicBool>,
 }
 
 pub(super) struct Queue<B: Batch>(Mutex<State<B>>);
 
 struct State<B: Batch> {
     waiting: VecDeque<Pending<B>>,
-    /// How many workers run batches.
-    workers: usize,
+    /// How many places are taken: by workers, and by callers whose request is alone.
+    places: usize,
     closed: bool,
+}
+
+/// What a request meets.
+pub(super) enum Entry<B: Batch> {
+    /// Nobody: the caller has taken a place, to send it by itself.
+    Alone(B::Request),
+    /// Others, who wait or are served: the answer comes here. Where `has_place`, a place was taken for a worker, which is to be started.
+    Waits { answer: oneshot::Receiver<Result<B::Answer>>, has_place: bool },
 }
 
 /// The queue takes no more.
@@ -32,41 +40,47 @@ pub(super) struct Closed;
 
 impl<B: Batch> Queue<B> {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State { waiting: VecDeque::new(), workers: 0, closed: false }))
+        Self(Mutex::new(State { waiting: VecDeque::new(), places: 0, closed: false }))
     }
 
     fn state(&self) -> MutexGuard<'_, State<B>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a request last, and says whether a worker is to be started for it.
-    pub(super) fn push(&self, pending: Pending<B>, most_workers: usize) -> Result<bool, Closed> {
+    /// Gives the request back, to be sent by its caller, where it is alone; else puts it last.
+    pub(super) fn enter(
+        &self,
+        request: B::Request,
+        sent: &Arc<AtomicBool>,
+        most_places: usize,
+    ) -> Result<Entry<B>, Closed> {
         let mut state = self.state();
         if state.closed {
             return Err(Closed);
         }
-        state.waiting.push_back(pending);
-        let starts = state.workers < most_workers;
-        state.workers += usize::from(starts);
-        Ok(starts)
-    }
-
-    /// The next batch; `None` where nothing waits, and the worker that asked ends.
-    pub(super) fn next(&self, batch: &B, limits: &BatchLimits) -> Option<Vec<Pending<B>>> {
-        let mut state = self.state();
-        let taken = take(&mut state.waiting, batch, limits);
-        if taken.is_empty() {
-            state.workers -= 1;
-            return None;
+        // Not wherever a place is free: under load, many small statements would serve fewer than a few large ones.
+        let is_alone = state.places == 0 && state.waiting.is_empty();
+        let has_place = state.places < most_places;
+        state.places += usize::from(has_place);
+        if is_alone {
+            sent.store(true, Ordering::Release);
+            return Ok(Entry::Alone(request));
         }
-        Some(taken)
+        let (sender, answer) = oneshot::channel();
+        state.waiting.push_back(Pending { request, sender, sent: Arc::clone(sent) });
+        Ok(Entry::Waits { answer, has_place })
     }
 
-    /// A worker has ended before its time; where it can be replaced, whether it is to be.
-    pub(super) fn lose_worker(&self, can_be_replaced: bool) -> bool {
+    /// The next batch; empty where nothing waits.
+    pub(super) fn next(&self, batch: &B, limits: &BatchLimits) -> Vec<Pending<B>> {
+        take(&mut self.state().waiting, batch, limits)
+    }
+
+    /// Gives up a place, unless it `can_be_handed_on` and there is somebody to serve: then says so.
+    pub(super) fn leave(&self, can_be_handed_on: bool) -> bool {
         let mut state = self.state();
-        let goes_on = can_be_replaced && !state.waiting.is_empty();
-        state.workers -= usize::from(!goes_on);
+        let goes_on = can_be_handed_on && !state.waiting.is_empty();
+        state.places -= usize::from(!goes_on);
         goes_on
     }
 
