@@ -4,32 +4,74 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+#[cfg(unix)]
+use conformance_tests::containers::not_run;
 use conformance_tests::containers::{Database, Release, TestDatabase};
+#[cfg(unix)]
+use conformance_tests::servers::PgBouncer;
 use conformance_tests::{Harness, async_trait};
 use session_store_core::{BoxError, Error, ErrorKind, Result, SessionKey, SessionStore, UserId};
-use session_store_postgres::PostgresStore;
+use session_store_postgres::sqlx::postgres::PgPoolOptions;
 use session_store_postgres::sqlx::{self, AssertSqlSafe, PgPool};
+use session_store_postgres::{Builder, PostgresStore};
 use tokio::sync::OnceCell;
 
 /// The server allows 100, and each `build` has two of its own.
 const CONNECTIONS: u32 = 30;
 const CASES_AT_ONCE: usize = 32;
 
+#[cfg(unix)]
+const BOUNCER: &[(&str, &str)] = &[("default_pool_size", "10"), ("max_client_conn", "2000")];
+
+/// How the store uses its server.
+enum Way {
+    Batches,
+    /// Statements for one session each.
+    OneByOne,
+    #[cfg(unix)]
+    PgBouncer(OnceCell<PgBouncer>),
+}
+
 struct Postgres {
     name: &'static str,
     database: TestDatabase,
-    batch_size: Option<usize>,
+    way: Way,
     pool: OnceCell<PgPool>,
 }
 
 impl Postgres {
+    fn new(name: &'static str, release: Release, way: Way) -> Self {
+        Self { name, database: TestDatabase::new(Database::Postgres, release), way, pool: OnceCell::new() }
+    }
+
+    fn is_to_be_had(&self) -> bool {
+        #[cfg(unix)]
+        if matches!(self.way, Way::PgBouncer(_)) && not_run("pgbouncer").is_some() {
+            return false;
+        }
+        self.database.not_run().is_none()
+    }
+
     /// Connections that all handles share.
     async fn pool(&self) -> Result<PgPool> {
         let connect = async {
             let url = self.database.url().await?;
-            sqlx::pool::PoolOptions::new().max_connections(CONNECTIONS).connect(url).await.map_err(failed)
+            PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await.map_err(failed)
         };
         self.pool.get_or_try_init(|| connect).await.cloned()
+    }
+
+    async fn builder(&self) -> Result<Builder> {
+        Ok(match &self.way {
+            Way::Batches => PostgresStore::builder(self.pool().await?),
+            Way::OneByOne => PostgresStore::builder(self.pool().await?).batch_size(1),
+            #[cfg(unix)]
+            Way::PgBouncer(bouncer) => {
+                let url = self.database.url().await?;
+                let bouncer = bouncer.get_or_try_init(|| PgBouncer::start(url, BOUNCER)).await?;
+                PostgresStore::builder(bouncer.url()).connections(4)
+            }
+        })
     }
 
     async fn execute(&self, sql: String) -> Result<u64> {
@@ -57,11 +99,7 @@ impl Harness for Postgres {
     }
 
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
-        let mut builder = PostgresStore::builder(self.pool().await?).table(namespace).migrate();
-        if let Some(sessions) = self.batch_size {
-            builder = builder.batch_size(sessions);
-        }
-        Ok(Arc::new(builder.build().await?))
+        Ok(Arc::new(self.builder().await?.table(namespace).migrate().build().await?))
     }
 
     async fn remove(&self, namespace: &str) -> Result<()> {
@@ -86,15 +124,13 @@ impl Harness for Postgres {
 
 fn main() -> ExitCode {
     let all = [
-        ("postgres", Release::Current, None),
-        ("postgres one by one", Release::Current, Some(1)),
-        ("postgres old", Release::Old, None),
+        Postgres::new("postgres", Release::Current, Way::Batches),
+        Postgres::new("postgres one by one", Release::Current, Way::OneByOne),
+        Postgres::new("postgres old", Release::Old, Way::Batches),
+        #[cfg(unix)]
+        Postgres::new("postgres pgbouncer", Release::Current, Way::PgBouncer(OnceCell::new())),
     ];
-    let harnesses = all.into_iter().map(|(name, release, batch_size)| {
-        let database = TestDatabase::new(Database::Postgres, release);
-        Postgres { name, database, batch_size, pool: OnceCell::new() }
-    });
     // What is not to be had is counted as not run by scripts/test.
-    let harnesses = harnesses.filter(|harness| harness.database.not_run().is_none());
+    let harnesses = all.into_iter().filter(Postgres::is_to_be_had);
     conformance_tests::run(harnesses.map(|harness| Arc::new(harness) as Arc<dyn Harness>).collect())
 }

@@ -11,9 +11,10 @@ use sqlx::postgres::PgRow;
 use tokio::time::Instant;
 
 use crate::error::unexpected;
-use crate::link::{Effect, Link, Statement};
+use crate::link::{Effect, Link};
 use crate::record::{self, value};
 use crate::sql::{Lock, Sql};
+use crate::value::Value;
 
 /// About how many bytes a request takes besides what it carries.
 const FRAME: usize = 128;
@@ -66,9 +67,8 @@ impl Batch for Get {
     }
 
     async fn run(&self, requests: &[&SessionKey]) -> Result<Vec<Result<Option<Record>>>> {
-        let keys: Vec<&[u8]> = requests.iter().map(|key| &key.as_bytes()[..]).collect();
-        let rows =
-            self.link.rows(&self.sql.get, |get| get.bind(keys.clone()), Effect::Read, self.link.deadline()).await?;
+        let keys = [many_bytes(requests, |key| Some(key.as_bytes()))];
+        let rows = self.link.rows(&self.sql.get, &keys, Effect::Read, self.link.deadline()).await?;
         let mut answers: Vec<_> = requests.iter().map(|_| Ok(None)).collect();
         for row in &rows {
             let place = usize::try_from(value::<i64>(row, 0)?).map_err(|_| unexpected())?.wrapping_sub(1);
@@ -98,8 +98,8 @@ pub(crate) trait Change: Clone + Send + Sync + 'static {
     /// The statement of the operation. Its rows are keys with verdicts.
     fn lock(sql: &Sql) -> &Lock;
 
-    /// Gives the statement the values of many such operations, on different keys.
-    fn bind<'q>(changes: &[&'q Self], statement: Statement<'q>) -> Statement<'q>;
+    /// The statement's values, for many such operations on different keys.
+    fn values<'v>(changes: &[&'v Self]) -> Vec<Value<'v>>;
 }
 
 /// `set`.
@@ -124,24 +124,24 @@ impl Change for Set {
         &sql.set
     }
 
-    fn bind<'q>(sets: &[&'q Self], statement: Statement<'q>) -> Statement<'q> {
-        let mode = |set: &Self| match set.mode {
+    fn values<'v>(sets: &[&'v Self]) -> Vec<Value<'v>> {
+        let mode = |set: &'v Self| match &set.mode {
             SetMode::Create => ("create", None),
             SetMode::Replace => ("replace", None),
-            SetMode::Update(version) => ("update", Some(*version.as_bytes())),
+            SetMode::Update(version) => ("update", Some(&version.as_bytes()[..])),
             SetMode::Upsert => ("upsert", None),
         };
-        let owners = || sets.iter().map(|set| owner(&set.write));
-        statement
-            .bind(column(sets, |set| bytes(set.key.as_bytes())))
-            .bind(column(sets, |set| mode(set).0))
-            .bind(column(sets, |set| mode(set).1))
-            .bind(column(sets, |set| bytes(set.version.as_bytes())))
-            .bind(owners().map(|(ownership, _)| ownership).collect::<Vec<_>>())
-            .bind(owners().map(|(_, owner)| owner).collect::<Vec<_>>())
-            .bind(column(sets, |set| millis(set.write.idle())))
-            .bind(column(sets, |set| millis(set.write.absolute())))
-            .bind(column(sets, |set| bytes(set.write.data())))
+        vec![
+            many_bytes(sets, |set| Some(set.key.as_bytes())),
+            Value::ManyTexts(sets.iter().map(|set| mode(set).0).collect()),
+            many_bytes(sets, |set| mode(set).1),
+            many_bytes(sets, |set| Some(set.version.as_bytes())),
+            Value::ManyTexts(sets.iter().map(|set| owner(&set.write).0).collect()),
+            many_bytes(sets, |set| owner(&set.write).1),
+            Value::ManyInts(sets.iter().map(|set| millis(set.write.idle())).collect()),
+            Value::ManyInts(sets.iter().map(|set| millis(set.write.absolute())).collect()),
+            many_bytes(sets, |set| Some(set.write.data())),
+        ]
     }
 }
 
@@ -161,10 +161,11 @@ impl Change for Touch {
         &sql.touch
     }
 
-    fn bind<'q>(touches: &[&'q Self], statement: Statement<'q>) -> Statement<'q> {
-        statement
-            .bind(column(touches, |touch| bytes(touch.key.as_bytes())))
-            .bind(column(touches, |touch| millis(touch.idle)))
+    fn values<'v>(touches: &[&'v Self]) -> Vec<Value<'v>> {
+        vec![
+            many_bytes(touches, |touch| Some(touch.key.as_bytes())),
+            Value::ManyInts(touches.iter().map(|touch| millis(touch.idle)).collect()),
+        ]
     }
 }
 
@@ -183,17 +184,13 @@ impl Change for Destroy {
         &sql.destroy
     }
 
-    fn bind<'q>(destroys: &[&'q Self], statement: Statement<'q>) -> Statement<'q> {
-        statement.bind(column(destroys, |destroy| bytes(destroy.key.as_bytes())))
+    fn values<'v>(destroys: &[&'v Self]) -> Vec<Value<'v>> {
+        vec![many_bytes(destroys, |destroy| Some(destroy.key.as_bytes()))]
     }
 }
 
-fn column<'q, C, T>(changes: &[&'q C], value: impl Fn(&'q C) -> T) -> Vec<T> {
-    changes.iter().copied().map(value).collect()
-}
-
-fn bytes(bytes: &[u8]) -> &[u8] {
-    bytes
+fn many_bytes<'v, R>(requests: &[&'v R], value: impl Fn(&'v R) -> Option<&'v [u8]>) -> Value<'v> {
+    Value::ManyBytes(requests.iter().copied().map(value).collect())
 }
 
 /// What becomes of the owner, as the statements call it, and the new one.
@@ -265,13 +262,12 @@ impl<C: Change> Batch for Lane<C> {
     async fn run(&self, changes: &[&C]) -> Result<Vec<Result<Verdict>>> {
         let Lock { skips, waits } = C::lock(&self.sql);
         let sql = if self.waits { waits } else { skips };
-        let bind = |statement| C::bind(changes, statement);
-        let rows = self.link.rows(sql, bind, Effect::Write, self.link.deadline()).await?;
+        let rows = self.link.rows(sql, &C::values(changes), Effect::Write, self.link.deadline()).await?;
         let mut verdicts = HashMap::with_capacity(rows.len());
         for row in &rows {
-            verdicts.insert(value::<&[u8]>(row, 0)?, Verdict::read(row, 1)?);
+            verdicts.insert(record::key(row, 0)?, Verdict::read(row, 1)?);
         }
-        let verdict = |change: &&C| verdicts.get(&change.key().as_bytes()[..]).copied().unwrap_or(Verdict::Busy);
+        let verdict = |change: &&C| verdicts.get(&Some(*change.key())).copied().unwrap_or(Verdict::Busy);
         Ok(changes.iter().map(|change| Ok(verdict(change))).collect())
     }
 }

@@ -10,6 +10,7 @@ mod pooler;
 mod record;
 mod sql;
 mod store;
+mod value;
 
 pub use session_store_core as core;
 pub use sqlx;

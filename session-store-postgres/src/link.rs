@@ -7,15 +7,12 @@ use std::time::Duration;
 
 use session_store_core::{Error, ErrorKind, Result};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::{Remedy, closed, from_sqlx, no_connection, remedy};
-
-/// A statement with its values.
-pub(crate) type Statement<'q> = Query<'q, Postgres, PgArguments>;
+use crate::value::{Value, written};
 
 /// Whether a statement changes anything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,7 +31,7 @@ pub(crate) struct Link {
     /// Whether the pool is the store's own, and closes with it.
     pub(crate) is_own: bool,
     pub(crate) is_closed: AtomicBool,
-    /// Whether a pooler gives each transaction another session of the server. Then no prepared statement stays.
+    /// Whether a pooler gives each transaction another session of the server. Then statements carry their values, and are not prepared.
     pub(crate) is_pooled: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) operation_timeout: Duration,
@@ -59,18 +56,17 @@ impl Link {
 
     /// Runs a statement, and gives its rows. What has changed nothing for certain is run again, within the deadline
     /// (clause K3).
-    pub(crate) async fn rows<'q>(
+    pub(crate) async fn rows(
         &self,
         sql: &Arc<str>,
-        bind: impl Fn(Statement<'q>) -> Statement<'q>,
+        values: &[Value<'_>],
         effect: Effect,
         deadline: Instant,
     ) -> Result<Vec<PgRow>> {
         let mut pause = FIRST_PAUSE;
         loop {
             let mut lease = self.lease(deadline).await?;
-            let statement = bind(sqlx::query(AssertSqlSafe(Arc::clone(sql))));
-            let Ok(answer) = timeout_at(deadline, self.run(&mut lease, statement)).await else {
+            let Ok(answer) = timeout_at(deadline, self.run(&mut lease, sql, values)).await else {
                 let error = Error::new(ErrorKind::Timeout, "no answer from the PostgreSQL server in time");
                 return Err(if effect == Effect::Write { error.with_outcome_unknown() } else { error });
             };
@@ -96,16 +92,14 @@ impl Link {
         }
     }
 
-    async fn run(&self, lease: &mut Lease, statement: Statement<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+    async fn run(&self, lease: &mut Lease, sql: &Arc<str>, values: &[Value<'_>]) -> Result<Vec<PgRow>, sqlx::Error> {
         let connection = lease.connection()?;
-        if !self.is_pooled {
-            return statement.fetch_all(connection).await;
+        if self.is_pooled {
+            // One message: it needs nothing that is kept in a session, and no transaction waits for us to go on.
+            return sqlx::raw_sql(AssertSqlSafe(written(sql, values))).fetch_all(connection).await;
         }
-        // The unnamed statement lives as long as the transaction.
-        let mut transaction = connection.begin().await?;
-        let rows = statement.persistent(false).fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(rows)
+        let query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
+        values.iter().fold(query, |query, value| value.bind(query)).fetch_all(connection).await
     }
 
     async fn lease(&self, deadline: Instant) -> Result<Lease> {

@@ -14,7 +14,7 @@ pub(crate) fn value<'r, T: Decode<'r, Postgres> + Type<Postgres>>(row: &'r PgRow
 
 /// The key in a column; `None` where no key has such bytes.
 pub(crate) fn key(row: &PgRow, column: usize) -> Result<Option<SessionKey>> {
-    let bytes: &[u8] = value(row, column)?;
+    let bytes: Vec<u8> = value(row, column)?;
     Ok(bytes.try_into().ok().map(SessionKey::from_bytes))
 }
 
@@ -22,10 +22,10 @@ pub(crate) fn key(row: &PgRow, column: usize) -> Result<Option<SessionKey>> {
 /// Z1).
 pub(crate) fn meta(key: &SessionKey, row: &PgRow, first: usize) -> Result<Meta> {
     let time = |column| value(row, column).map(Timestamp::from_millis);
-    let owner: Option<&[u8]> = value(row, first)?;
-    let version: &[u8] = value(row, first + 5)?;
+    let owner: Option<Vec<u8>> = value(row, first)?;
+    let version: Vec<u8> = value(row, first + 5)?;
     let meta = Meta {
-        user: owner.map(|name| user(name).ok_or_else(|| no_record(key))).transpose()?,
+        user: owner.map(|name| user(&name).ok_or_else(|| no_record(key))).transpose()?,
         created_at: time(first + 1)?,
         last_seen_at: time(first + 2)?,
         expires_at: time(first + 3)?,
@@ -42,7 +42,7 @@ fn user(name: &[u8]) -> Option<UserId> {
 
 /// The data in a column.
 pub(crate) fn data(row: &PgRow, column: usize) -> Result<Bytes> {
-    Ok(Bytes::copy_from_slice(value(row, column)?))
+    Ok(Bytes::from(value::<Vec<u8>>(row, column)?))
 }
 
 fn no_record(key: &SessionKey) -> Error {

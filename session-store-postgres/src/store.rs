@@ -15,15 +15,16 @@ use tokio::time::Instant;
 use crate::batch::{Changes, Destroy, Get, Set, Touch, Verdict, millis, owner};
 use crate::config::{Builder, Server};
 use crate::error::unexpected;
-use crate::link::{Effect, Link, Statement};
+use crate::link::{Effect, Link};
 use crate::record::{self, value};
 use crate::sql::Sql;
+use crate::value::Value;
 
 /// How many rows one statement of a sweep changes: some milliseconds.
-const PIECE: u32 = 1_000;
+const PIECE: u64 = 1_000;
 
 /// How many rows one statement counts.
-const COUNTED_PIECE: i64 = 100_000;
+const COUNTED_PIECE: u64 = 100_000;
 
 /// How often `clear` walks through the table at the most: new sessions come all the time.
 const PASSES: usize = 3;
@@ -99,14 +100,8 @@ impl Shared {
     }
 
     /// Runs a statement that gives one row.
-    async fn row<'q>(
-        &self,
-        sql: &Arc<str>,
-        bind: impl Fn(Statement<'q>) -> Statement<'q>,
-        effect: Effect,
-        deadline: Instant,
-    ) -> Result<PgRow> {
-        let rows = self.link.rows(sql, bind, effect, deadline).await?;
+    async fn row(&self, sql: &Arc<str>, values: &[Value<'_>], effect: Effect, deadline: Instant) -> Result<PgRow> {
+        let rows = self.link.rows(sql, values, effect, deadline).await?;
         rows.into_iter().next().ok_or_else(unexpected)
     }
 }
@@ -174,78 +169,52 @@ impl SessionStore for PostgresStore {
         write.check_size(self.shared.data_limit)?;
         let version = Version::generate()?;
         let (ownership, owner) = owner(write);
+        let values = [
+            Value::Bytes(Some(from.as_bytes())),
+            Value::Bytes(Some(to.as_bytes())),
+            Value::Bytes(expected.as_ref().map(|version| &version.as_bytes()[..])),
+            Value::Bytes(Some(version.as_bytes())),
+            Value::Text(ownership),
+            Value::Bytes(owner),
+            Value::Int(millis(write.idle())),
+            Value::Int(millis(write.absolute())),
+            Value::Bytes(Some(write.data())),
+        ];
         let deadline = self.shared.link.deadline();
-        let row = self
-            .shared
-            .row(
-                &self.shared.sql.rotate,
-                |rotate| {
-                    rotate
-                        .bind(&from.as_bytes()[..])
-                        .bind(&to.as_bytes()[..])
-                        .bind(expected.map(|version| *version.as_bytes()))
-                        .bind(*version.as_bytes())
-                        .bind(ownership)
-                        .bind(owner)
-                        .bind(millis(write.idle()))
-                        .bind(millis(write.absolute()))
-                        .bind(&write.data()[..])
-                },
-                Effect::Write,
-                deadline,
-            )
-            .await?;
+        let row = self.shared.row(&self.shared.sql.rotate, &values, Effect::Write, deadline).await?;
         judged(Verdict::read(&row, 0)?, from, to)?;
         Ok(version)
     }
 
     async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
-        let sweep = self.shared.sweep();
+        let (shared, sweep) = (&self.shared, self.shared.sweep());
         let limit = page.limit() as usize;
         let (mut entries, mut after) = (Vec::new(), page.after().map_or_else(Vec::new, |key| key.as_bytes().to_vec()));
         loop {
             // Corrupt records leave places free.
             let wanted = limit - entries.len();
-            let rows = self
-                .shared
-                .link
-                .rows(
-                    &self.shared.sql.list_by_user,
-                    |list| list.bind(user.as_str().as_bytes()).bind(&after).bind(size(wanted as u64)),
-                    Effect::Read,
-                    sweep.deadline(),
-                )
-                .await?;
+            let values = [bytes(user.as_str()), bytes(&after), Value::Int(size(wanted as u64))];
+            let rows = shared.link.rows(&shared.sql.list_by_user, &values, Effect::Read, sweep.deadline()).await?;
             for row in &rows {
                 match entry(row) {
                     Ok(entry) => entries.push(entry),
                     Err(_) => corrupt_record_skipped("postgres"),
                 }
             }
-            if rows.len() < wanted || entries.len() == limit {
+            let Some(last) = rows.last().filter(|_| rows.len() == wanted && entries.len() < limit) else {
                 return Ok(entries);
-            }
-            if let Some(row) = rows.last() {
-                after = value(row, 0)?;
-            }
+            };
+            after = value(last, 0)?;
         }
     }
 
     async fn destroy_by_user(&self, user: &UserId, except: Option<&SessionKey>) -> Result<u64> {
-        let sweep = self.shared.sweep();
+        let (shared, sweep) = (&self.shared, self.shared.sweep());
         let except = except.map_or(&[][..], |key| key.as_bytes());
+        let values = [bytes(user.as_str()), bytes(except), Value::Int(size(PIECE))];
         let mut ended = 0;
         loop {
-            let sql = &self.shared.sql.destroy_by_user;
-            let row = self
-                .shared
-                .row(
-                    sql,
-                    |end| end.bind(user.as_str().as_bytes()).bind(except).bind(i64::from(PIECE)),
-                    Effect::Write,
-                    sweep.deadline(),
-                )
-                .await?;
+            let row = shared.row(&shared.sql.destroy_by_user, &values, Effect::Write, sweep.deadline()).await?;
             ended += number(&row, 1)?;
             // What a rotation has moved meanwhile is met, but not ended (B1).
             if number(&row, 0)? == 0 {
@@ -258,14 +227,11 @@ impl SessionStore for PostgresStore {
         if limit == 0 {
             return Err(Error::invalid_input("a prune removes at least one record; give a limit of 1 or more"));
         }
-        let (limit, sweep) = (u64::from(limit), self.shared.sweep());
-        let mut removed = 0;
+        let (shared, sweep) = (&self.shared, self.shared.sweep());
+        let (limit, mut removed) = (u64::from(limit), 0);
         loop {
-            let piece = u64::from(PIECE).min(limit - removed);
-            let row = self
-                .shared
-                .row(&self.shared.sql.prune, |prune| prune.bind(size(piece)), Effect::Write, sweep.deadline())
-                .await?;
+            let piece = [Value::Int(size(PIECE.min(limit - removed)))];
+            let row = shared.row(&shared.sql.prune, &piece, Effect::Write, sweep.deadline()).await?;
             removed += number(&row, 1)?;
             let more: bool = value(&row, 2)?;
             // Others hold what is left, where nothing was met.
@@ -276,18 +242,11 @@ impl SessionStore for PostgresStore {
     }
 
     async fn count(&self) -> Result<u64> {
-        let sweep = self.shared.sweep();
-        let (mut count, mut after) = (0, Vec::<u8>::new());
+        let (shared, sweep) = (&self.shared, self.shared.sweep());
+        let (mut count, mut after) = (0, Vec::new());
         loop {
-            let row = self
-                .shared
-                .row(
-                    &self.shared.sql.count,
-                    |statement| statement.bind(&after).bind(COUNTED_PIECE),
-                    Effect::Read,
-                    sweep.deadline(),
-                )
-                .await?;
+            let values = [bytes(&after), Value::Int(size(COUNTED_PIECE))];
+            let row = shared.row(&shared.sql.count, &values, Effect::Read, sweep.deadline()).await?;
             count += number(&row, 0)?;
             match value(&row, 1)? {
                 Some(last) => after = last,
@@ -297,20 +256,13 @@ impl SessionStore for PostgresStore {
     }
 
     async fn clear(&self) -> Result<u64> {
-        let sweep = self.shared.sweep();
+        let (shared, sweep) = (&self.shared, self.shared.sweep());
         let mut ended = 0;
         for _ in 0..PASSES {
-            let (mut met, mut after) = (false, Vec::<u8>::new());
+            let (mut met, mut after) = (false, Vec::new());
             loop {
-                let row = self
-                    .shared
-                    .row(
-                        &self.shared.sql.clear,
-                        |clear| clear.bind(&after).bind(i64::from(PIECE)),
-                        Effect::Write,
-                        sweep.deadline(),
-                    )
-                    .await?;
+                let values = [bytes(&after), Value::Int(size(PIECE))];
+                let row = shared.row(&shared.sql.clear, &values, Effect::Write, sweep.deadline()).await?;
                 ended += number(&row, 0)?;
                 match value(&row, 1)? {
                     Some(last) => (met, after) = (true, last),
@@ -327,11 +279,8 @@ impl SessionStore for PostgresStore {
 
     async fn ping(&self) -> Result<()> {
         // A question about the table, which also tells whether it is there and may be read.
-        self.shared
-            .link
-            .rows(&self.shared.sql.get, |get| get.bind(vec![&b""[..]]), Effect::Read, self.shared.link.deadline())
-            .await
-            .map(drop)
+        let (shared, no_key) = (&self.shared, [Value::ManyBytes(vec![Some(&[])])]);
+        shared.link.rows(&shared.sql.get, &no_key, Effect::Read, shared.link.deadline()).await.map(drop)
     }
 }
 
@@ -339,6 +288,10 @@ impl SessionStore for PostgresStore {
 fn entry(row: &PgRow) -> Result<Entry> {
     let key = record::key(row, 0)?.ok_or_else(unexpected)?;
     Ok(Entry { key, meta: record::meta(&key, row, 1)? })
+}
+
+fn bytes(bytes: &(impl AsRef<[u8]> + ?Sized)) -> Value<'_> {
+    Value::Bytes(Some(bytes.as_ref()))
 }
 
 /// A number of rows, which is small.

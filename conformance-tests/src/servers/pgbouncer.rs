@@ -99,7 +99,7 @@ impl PgBouncer {
     pub async fn restart(&self) -> Result<()> {
         self.kill();
         self.process.start(&self.program, &[SETTINGS.to_owned()])?;
-        let ping = async || timeout(Duration::from_secs(1), self.ping()).await.map_err(BoxError::from)?;
+        let ping = || async move { timeout(Duration::from_secs(1), self.ping()).await.map_err(BoxError::from)? };
         self.process.wait_for_an_answer(ping).await
     }
 

@@ -214,7 +214,7 @@ impl PostgresServer {
     ///
     /// `Unavailable` where it does not, within half a minute, or is not running.
     pub async fn wait_for_an_answer(&self) -> Result<()> {
-        let ping = async || {
+        let ping = || async move {
             // A stopped server shall not hold up the look at the deadline.
             let answer = timeout(Duration::from_secs(1), self.answer::<i32>("SELECT 1"));
             answer.await.map_err(BoxError::from)?.map(drop).map_err(BoxError::from)

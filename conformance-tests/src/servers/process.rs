@@ -160,8 +160,9 @@ impl Process {
     }
 
     /// Asks again and again until there is an answer, or the server is gone.
-    pub(super) async fn wait_for_an_answer<Failure>(&self, ping: impl AsyncFn() -> Result<(), Failure>) -> Result<()>
+    pub(super) async fn wait_for_an_answer<Ping, Failure>(&self, ping: impl Fn() -> Ping) -> Result<()>
     where
+        Ping: Future<Output = Result<(), Failure>>,
         Failure: Into<BoxError>,
     {
         let deadline = Instant::now() + LIMIT;

@@ -174,7 +174,7 @@ impl RedisServer {
     ///
     /// `Unavailable` where it does not, within half a minute, or is not running.
     pub async fn wait_for_an_answer(&self) -> Result<()> {
-        self.process.wait_for_an_answer(async || self.ping().await).await
+        self.process.wait_for_an_answer(|| self.ping()).await
     }
 
     async fn ping(&self) -> Result<(), RedisError> {

@@ -6,9 +6,12 @@
 
 mod acl;
 mod answers;
+#[path = "../failures/common.rs"]
+mod common;
 mod existing;
 mod foreign_keys;
 mod lost_answers;
+#[path = "../failures/operations.rs"]
 mod operations;
 mod refusals;
 mod replicas;

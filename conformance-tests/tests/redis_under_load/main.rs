@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::print_stdout, reason = "the counts, for whoever asks with --nocapture")]
 
+#[path = "../load/mod.rs"]
 mod load;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use session_store_core::{Page, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write};
 
-use crate::support::{HOUR, new_key, new_user, write_of};
+use crate::common::{HOUR, new_key, new_user, write_of};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Operation {
