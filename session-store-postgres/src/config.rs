@@ -234,7 +234,7 @@ impl Builder {
         let sql = Arc::new(Sql::new(&names, self.operation_timeout));
         let link = Arc::new(Link {
             is_own: matches!(self.server.0, Source::Options(_)),
-            pool: self.server.0.pool(self.connections, self.connect_timeout)?,
+            pool: self.server.0.pool(self.connections, self.connect_timeout, is_pooled)?,
             is_closed: AtomicBool::new(false),
             is_pooled,
             connect_timeout: self.connect_timeout,
@@ -306,7 +306,7 @@ impl Source {
         self.options()?.connect().await.map_err(|error| from_sqlx(&error))
     }
 
-    fn pool(&self, connections: u32, connect_timeout: Duration) -> Result<PgPool> {
+    fn pool(&self, connections: u32, connect_timeout: Duration, is_pooled: bool) -> Result<PgPool> {
         if let Self::Pool(pool) = self {
             return Ok(pool.clone());
         }
@@ -324,7 +324,10 @@ impl Source {
                     Ok(true)
                 })
             });
-        Ok(pool.connect_lazy_with(self.options()?))
+        let options = self.options()?;
+        // A plan is kept, and the one for a table that was small must do when it is large. Poolers do not pass this on.
+        let options = if is_pooled { options } else { options.options([("enable_seqscan", "off")]) };
+        Ok(pool.connect_lazy_with(options))
     }
 }
 

@@ -229,19 +229,23 @@ SELECT (SELECT met FROM clock), count(*) FILTER (WHERE was_live) FROM ended";
 /// due again when they expire. It gives how many were met, how many of them removed, and whether others are due.
 const PRUNE: &str = "
 WITH due AS MATERIALIZED (
-    SELECT t.key, t.expires_at FROM {table} AS t WHERE t.prune_at <= {began}
-    ORDER BY t.prune_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    SELECT t.key FROM {table} AS t WHERE t.prune_at <= {began} ORDER BY t.prune_at LIMIT $1::bigint + 1
+), locked AS MATERIALIZED (
+    SELECT t.* FROM due CROSS JOIN LATERAL (
+        SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = due.key AND t.prune_at <= {began}
+        FOR UPDATE SKIP LOCKED
+    ) AS t LIMIT $1
 ), clock AS MATERIALIZED (
-    SELECT {now} AS now, count(*) AS met FROM due
+    SELECT {now} AS now, count(*) AS locked FROM locked
+), judged AS MATERIALIZED (
+    SELECT locked.*, CASE WHEN locked.expires_at > clock.now THEN 'live' ELSE 'dead' END AS verdict FROM clock, locked
 ), removed AS (
-    DELETE FROM {table} AS t USING clock, due WHERE t.key = due.key AND due.expires_at <= clock.now RETURNING t.key
+    DELETE FROM {table} AS t USING judged WHERE t.key = judged.key AND judged.verdict = 'dead' RETURNING t.key
 ), postponed AS (
-    UPDATE {table} AS t SET prune_at = due.expires_at FROM clock, due
-    WHERE t.key = due.key AND due.expires_at > clock.now
+    UPDATE {table} AS t SET prune_at = judged.expires_at FROM judged
+    WHERE t.key = judged.key AND judged.verdict = 'live'
 )
-SELECT met, (SELECT count(*) FROM removed),
-    (SELECT count(*) FROM (SELECT FROM {table} AS t WHERE t.prune_at <= {began} LIMIT met + 1) AS t) > met
-FROM clock";
+SELECT locked, (SELECT count(*) FROM removed), (SELECT count(*) FROM due) > locked FROM clock";
 
 /// C1: `$1` the key to begin after, `$2` how many rows. It gives how many sessions of these are live, and the last
 /// key.
