@@ -1,7 +1,8 @@
 //! Two hundred sessions live through their whole life, and then show how small they can be kept.
 //!
 //! `cargo run --example quickstart`, or on a server:
-//! `cargo run --example quickstart --features redis -- redis://127.0.0.1/`
+//! `cargo run --example quickstart --features redis -- redis://127.0.0.1/`, or
+//! `cargo run --example quickstart --features postgres -- postgres://postgres@127.0.0.1/postgres`
 //!
 //! The program checks every claim that it prints, and fails when one does not hold.
 
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 use session_store_core::SessionStore;
 
 use crate::check::Result;
-use crate::stores::{Opened, argument, open};
+use crate::stores::{Opened, Removal, argument, open};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,20 +40,23 @@ async fn main() -> ExitCode {
 }
 
 async fn run(url: Option<&str>) -> Result {
-    run_on(&open(url).await?).await
+    run_on(open(url).await?).await
 }
 
-async fn run_on(Opened { store, name }: &Opened) -> Result {
-    let shown = show(&**store, name).await;
+async fn run_on(Opened { store, name, removal }: Opened) -> Result {
+    let shown = show(&*store, name).await;
     // Also after a failed step, nothing stays behind. What failed first is what is told.
-    let removed = remove_all(&**store).await;
+    let removed = remove_all(&*store, removal).await;
     shown.and(removed)
 }
 
-async fn remove_all(store: &dyn SessionStore) -> Result {
+async fn remove_all(store: &dyn SessionStore, removal: Option<Removal>) -> Result {
     store.clear().await?;
     while store.prune(1_000).await?.more {}
-    Ok(())
+    match removal {
+        Some(removal) => removal.await,
+        None => Ok(()),
+    }
 }
 
 async fn show(store: &dyn SessionStore, name: &str) -> Result {
@@ -71,6 +75,7 @@ async fn show(store: &dyn SessionStore, name: &str) -> Result {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use session_store_core::{SessionId, SessionKey, SetMode, Write};
@@ -89,8 +94,9 @@ mod tests {
         let key = SessionKey::from(&SessionId::generate().unwrap());
         opened.store.set(&key, &write, SetMode::Create).await.unwrap();
 
-        let error = run_on(&opened).await.unwrap_err();
+        let store = Arc::clone(&opened.store);
+        let error = run_on(opened).await.unwrap_err();
         assert!(error.to_string().contains("the store is empty at the beginning"), "{error}");
-        assert_eq!(opened.store.count().await.unwrap(), 0);
+        assert_eq!(store.count().await.unwrap(), 0);
     }
 }

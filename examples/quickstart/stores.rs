@@ -1,23 +1,28 @@
 //! The one place that knows which store it is.
 
 use std::ffi::OsString;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use session_store_core::SessionStore;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 use session_store_core::{SessionId, SessionKey};
 use session_store_memory::MemoryStore;
 
 use crate::check::Result;
 
 /// The stores that a URL can name.
-const KNOWN: &str = "redis://, rediss://";
+const KNOWN: &str = "postgres://, postgresql://, redis://, rediss://";
 
 /// A store, and what the report calls it.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn SessionStore>,
     pub(crate) name: &'static str,
+    /// Removes what is left of the store when all its sessions are.
+    pub(crate) removal: Option<Removal>,
 }
+
+pub(crate) type Removal = Pin<Box<dyn Future<Output = Result> + Send>>;
 
 /// The program's one argument, a URL, if there is one.
 pub(crate) fn argument(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<String>> {
@@ -32,8 +37,12 @@ pub(crate) fn argument(arguments: impl IntoIterator<Item = OsString>) -> Result<
 /// The store at a URL, empty and for this run alone; without a URL, the embedded one.
 pub(crate) async fn open(url: Option<&str>) -> Result<Opened> {
     let opened = match url {
-        None => Opened { store: Arc::new(MemoryStore::builder().build()?), name: "the embedded store" },
+        None => Opened { store: Arc::new(MemoryStore::builder().build()?), name: "the embedded store", removal: None },
         Some(url) => match scheme(url)?.as_str() {
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => postgres(url).await?,
+            #[cfg(not(feature = "postgres"))]
+            scheme @ ("postgres" | "postgresql") => return Err(lacks("postgres", scheme)),
             #[cfg(feature = "redis")]
             "redis" | "rediss" => redis(url).await?,
             #[cfg(not(feature = "redis"))]
@@ -58,7 +67,7 @@ fn no_url() -> String {
     format!("the argument is not the URL of a store, such as redis://127.0.0.1/; those known are {KNOWN}")
 }
 
-#[cfg(not(feature = "redis"))]
+#[cfg(not(all(feature = "postgres", feature = "redis")))]
 fn lacks(feature: &str, scheme: &str) -> Box<dyn std::error::Error> {
     let command = format!("cargo run --example quickstart --features {feature} -- {scheme}://...");
     format!("a store for {scheme}:// needs the feature `{feature}` of the package `examples`: {command}").into()
@@ -67,11 +76,26 @@ fn lacks(feature: &str, scheme: &str) -> Box<dyn std::error::Error> {
 #[cfg(feature = "redis")]
 async fn redis(url: &str) -> Result<Opened> {
     let store = session_store_redis::RedisStore::builder(url).prefix(namespace()?).build().await?;
-    Ok(Opened { store: Arc::new(store), name: "Redis" })
+    Ok(Opened { store: Arc::new(store), name: "Redis", removal: None })
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str) -> Result<Opened> {
+    use session_store_postgres::PostgresStore;
+    use session_store_postgres::sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+
+    let (url, table) = (url.to_owned(), namespace()?);
+    let store = PostgresStore::builder(url.as_str()).table(&table).migrate().build().await?;
+    let removal = async move {
+        let mut connection = PgConnection::connect(&url).await?;
+        raw_sql(AssertSqlSafe(format!("DROP TABLE public.\"{table}\""))).execute(&mut connection).await?;
+        Ok(connection.close().await?)
+    };
+    Ok(Opened { store: Arc::new(store), name: "PostgreSQL", removal: Some(Box::pin(removal)) })
 }
 
 /// A namespace that no application has, nor another run.
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 fn namespace() -> Result<String> {
     let random = SessionKey::from(&SessionId::generate()?).to_text();
     Ok(format!("quickstart-{}", random.chars().rev().take(12).collect::<String>()))
@@ -125,14 +149,29 @@ mod tests {
         }
     }
 
-    #[cfg(not(feature = "redis"))]
     #[tokio::test]
     async fn without_the_feature_the_error_names_it_and_the_command() {
-        for scheme in ["redis", "rediss"] {
+        let postgres = [("postgres", "postgres"), ("postgres", "postgresql")];
+        let redis = [("redis", "redis"), ("redis", "rediss")];
+        let lacking = [(cfg!(feature = "postgres"), postgres), (cfg!(feature = "redis"), redis)];
+        for (feature, scheme) in lacking.into_iter().filter(|(is_there, _)| !is_there).flat_map(|(_, known)| known) {
             let error = refusal(&format!("{scheme}://:secret@localhost/")).await;
-            assert!(error.contains("the feature `redis`"), "{error}");
-            let command = format!("cargo run --example quickstart --features redis -- {scheme}://...");
+            assert!(error.contains(&format!("the feature `{feature}`")), "{error}");
+            let command = format!("cargo run --example quickstart --features {feature} -- {scheme}://...");
             assert!(error.ends_with(&command) && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn a_postgres_server_that_is_not_there_and_a_bad_address_are_told_without_the_password() {
+        for (url, text) in [
+            ("postgres://me:secret@127.0.0.1:1/", "no connection to the PostgreSQL server"),
+            ("POSTGRESQL://me:secret@127.0.0.1:1/", "no connection to the PostgreSQL server"),
+            ("postgres://me:secret@127.0.0.1:port/", "the PostgreSQL address is not valid"),
+        ] {
+            let error = refusal(url).await;
+            assert!(error.contains(text) && !error.contains("secret"), "{url}: {error}");
         }
     }
 
@@ -151,7 +190,7 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "postgres", feature = "redis"))]
     #[test]
     fn every_run_has_a_namespace_of_its_own() {
         let (one, other) = (namespace().unwrap(), namespace().unwrap());
