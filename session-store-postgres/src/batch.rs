@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_store_core::batch::{Batch, BatchLimits, Batcher};
-use session_store_core::{Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait};
+use session_store_core::{
+    ErrorKind, Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait,
+};
 use sqlx::postgres::PgRow;
 use tokio::time::Instant;
 
@@ -262,7 +264,12 @@ impl<C: Change> Batch for Lane<C> {
     async fn run(&self, changes: &[&C]) -> Result<Vec<Result<Verdict>>> {
         let Lock { skips, waits } = C::lock(&self.sql);
         let sql = if self.waits { waits } else { skips };
-        let rows = self.link.rows(sql, &C::values(changes), Effect::Write, self.link.deadline()).await?;
+        let answer = self.link.rows(sql, &C::values(changes), Effect::Write, self.link.deadline()).await;
+        let rows = match answer {
+            // The server gave up waiting, and has changed nothing: each is to be asked alone.
+            Err(error) if error.kind() == ErrorKind::Timeout && !error.outcome_unknown() && !self.waits => Vec::new(),
+            answer => answer?,
+        };
         let mut verdicts = HashMap::with_capacity(rows.len());
         for row in &rows {
             verdicts.insert(record::key(row, 0)?, Verdict::read(row, 1)?);

@@ -1,9 +1,10 @@
 //! The statements. Each decides and changes in one step, by the server's clock, which a change reads after its rows
 //! are locked (clauses T2 and X1), and a read before it looks (K1).
 //!
-//! A batch skips rows that others hold (`busy`), and never waits while it holds rows itself, so two batches cannot
-//! deadlock. Its callers ask again, one by one, and wait then. Rows are looked up one by one in a `LATERAL`, so that
-//! a plan made while the table was small is no full scan when it is large.
+//! A batch skips rows that others hold (`busy`); its callers ask again, one by one, and wait then. All that a batch
+//! waits for is a key that another one is just inserting; both insert in the order of keys, so they cannot deadlock.
+//! Rows are looked up one by one in a `LATERAL`, so that a plan made while the table was small is no full scan when it is
+//! large.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,19 +36,23 @@ pub(crate) struct Lock {
 }
 
 impl Sql {
-    /// `patience` is how long a statement may wait for a row.
-    pub(crate) fn new(names: &Names, patience: Duration) -> Self {
+    pub(crate) fn new(names: &Names, operation_timeout: Duration) -> Self {
         let table = names.table();
-        // A setting of the transaction, so that nothing stays behind in a session that others share.
-        let patience = format!("(SELECT set_config('lock_timeout', '{}', true)) AS patience", patience.as_millis());
-        let fill = |text: &str| {
-            let text = text.replace("{patience}", &patience).replace("{now}", NOW).replace("{began}", BEGAN);
+        let fill_for = |patience: Duration, text: &str| {
+            // No setting of 0, which is to wait for ever.
+            let text = text.replace("{lock_timeout}", &patience.as_millis().max(1).to_string());
+            let text = text.replace("{now}", NOW).replace("{began}", BEGAN);
             // Last, because a table may have any name.
             text.replace("{table}", &table)
         };
-        let lock = |text: &str| Lock {
-            skips: fill(&text.replace("{lock}", "FOR UPDATE SKIP LOCKED").replace("{is_held}", IS_HELD)).into(),
-            waits: fill(&text.replace("{lock}", "FOR UPDATE").replace("{is_held}", "false")).into(),
+        // So that the server gives up, and says that nothing was changed, before the caller does.
+        let patience = operation_timeout * 3 / 4;
+        let fill = |text: &str| fill_for(patience, &text.replace("{patience}", PATIENCE));
+        let lock = |text: &str| {
+            let text = text.replace("{patience}", PATIENCE);
+            let skips = text.replace("{lock}", "FOR UPDATE SKIP LOCKED").replace("{is_held}", IS_HELD);
+            let waits = text.replace("{lock}", "FOR UPDATE").replace("{is_held}", "false");
+            Lock { skips: fill_for(patience.min(LONGEST_STALL), &skips).into(), waits: fill(&waits).into() }
         };
         Self {
             get: fill(GET).into(),
@@ -63,6 +68,13 @@ impl Sql {
         }
     }
 }
+
+/// How long a statement may wait for others, each time that it does: a setting of the transaction, so that nothing stays
+/// behind in a session that others share.
+const PATIENCE: &str = "(SELECT set_config('lock_timeout', '{lock_timeout}', true)) AS patience";
+
+/// How long a batch may be held up by another transaction that has inserted one of its keys, and not committed yet.
+const LONGEST_STALL: Duration = Duration::from_millis(100);
 
 /// The server's clock in milliseconds, at this moment.
 const NOW: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
