@@ -13,6 +13,7 @@ mod record;
 mod report;
 mod store;
 mod time;
+mod timeouts;
 #[cfg(any(feature = "batch", feature = "pruner"))]
 mod unwind;
 mod user;
@@ -38,6 +39,7 @@ pub use crate::record::{Entry, Meta, Record};
 pub use crate::report::corrupt_record_skipped;
 pub use crate::store::SessionStore;
 pub use crate::time::{MAX_TIMEOUT, MIN_TIMEOUT, Timestamp, timeout_millis};
+pub use crate::timeouts::{Sweep, Timeouts};
 pub use crate::user::UserId;
 pub use crate::version::Version;
 pub use crate::write::{DEFAULT_DATA_LIMIT, Owner, SetMode, Write};

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_store_core::batch::{Batch, BatchLimits, Batcher};
 use session_store_core::{
     ErrorKind, Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait,
 };
 use sqlx::postgres::PgRow;
-use tokio::time::Instant;
 
 use crate::error::unexpected;
 use crate::link::{Effect, Link};
@@ -70,7 +69,7 @@ impl Batch for Get {
 
     async fn run(&self, requests: &[&SessionKey]) -> Result<Vec<Result<Option<Record>>>> {
         let keys = [many_bytes(requests, |key| Some(key.as_bytes()))];
-        let rows = self.link.rows(&self.sql.get, &keys, Effect::Read, self.link.deadline()).await?;
+        let rows = self.link.rows(&self.sql.get, &keys, Effect::Read, self.link.timeouts.deadline()).await?;
         let mut answers: Vec<_> = requests.iter().map(|_| Ok(None)).collect();
         for row in &rows {
             let place = usize::try_from(value::<i64>(row, 0)?).map_err(|_| unexpected())?.wrapping_sub(1);
@@ -225,9 +224,9 @@ impl<C: Change> Changes<C> {
 
     /// The verdict on one change.
     pub(crate) async fn call(&self, change: C, deadline: Instant) -> Result<Verdict> {
-        let mut verdict = self.many.call(change.clone(), deadline).await?;
+        let mut verdict = self.many.call(change.clone(), deadline.into()).await?;
         while verdict == Verdict::Busy {
-            verdict = self.alone.call(change.clone(), deadline).await?;
+            verdict = self.alone.call(change.clone(), deadline.into()).await?;
         }
         Ok(verdict)
     }
@@ -264,7 +263,7 @@ impl<C: Change> Batch for Lane<C> {
     async fn run(&self, changes: &[&C]) -> Result<Vec<Result<Verdict>>> {
         let Lock { skips, waits } = C::lock(&self.sql);
         let sql = if self.waits { waits } else { skips };
-        let answer = self.link.rows(sql, &C::values(changes), Effect::Write, self.link.deadline()).await;
+        let answer = self.link.rows(sql, &C::values(changes), Effect::Write, self.link.timeouts.deadline()).await;
         let rows = match answer {
             // The server gave up waiting, and has changed nothing: each is to be asked alone.
             Err(error) if error.kind() == ErrorKind::Timeout && !error.outcome_unknown() && !self.waits => Vec::new(),

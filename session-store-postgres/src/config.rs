@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use session_store_core::batch::{BatchLimits, Batcher};
-use session_store_core::{DEFAULT_DATA_LIMIT, Error, Namespace, Result};
+use session_store_core::{DEFAULT_DATA_LIMIT, Error, Namespace, Result, Timeouts};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _};
 use tokio::time::timeout;
@@ -78,9 +78,7 @@ pub struct Builder {
     table: String,
     connections: u32,
     batches: BatchLimits,
-    operation_timeout: Duration,
-    connect_timeout: Duration,
-    sweep_timeout: Duration,
+    timeouts: Timeouts,
     data_limit: usize,
     pooler: Option<bool>,
     migrate: bool,
@@ -95,9 +93,7 @@ impl Builder {
             table: DEFAULT_TABLE.to_owned(),
             connections: 16,
             batches: BatchLimits::default(),
-            operation_timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(2),
-            sweep_timeout: Duration::from_mins(5),
+            timeouts: Timeouts::default(),
             data_limit: DEFAULT_DATA_LIMIT,
             pooler: None,
             migrate: false,
@@ -139,20 +135,20 @@ impl Builder {
     /// How long an operation on a session may take in all, waiting for a connection and a batch included. Unless set,
     /// 5 seconds.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
-        self.operation_timeout = timeout;
+        self.timeouts.operation = timeout;
         self
     }
 
     /// How long to wait for a connection, a new one or one of the pool's. Unless set, 2 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.timeouts.connect = timeout;
         self
     }
 
     /// How long a list, `destroy_by_user`, `prune`, `count` and `clear` may take as a whole; each of their statements
     /// has the operation timeout. Unless set, 5 minutes.
     pub fn sweep_timeout(mut self, timeout: Duration) -> Self {
-        self.sweep_timeout = timeout;
+        self.timeouts.sweep = timeout;
         self
     }
 
@@ -219,31 +215,30 @@ impl Builder {
     async fn connect(self) -> Result<PostgresStore> {
         let names = self.names()?;
         self.check_bounds()?;
-        let patience = self.operation_timeout.max(self.connect_timeout);
+        let timeouts = self.timeouts;
+        let patience = timeouts.operation.max(timeouts.connect);
         let mut connection = in_time(patience, self.server.0.connection()).await?;
         let is_pooled = match self.pooler {
             Some(is_there) => is_there,
             None => in_time(patience, self.finds_pooler(&mut connection)).await?,
         };
         if self.migrate {
-            in_time(self.sweep_timeout, layout::migrate(&mut connection, &names, self.unlogged)).await?;
+            in_time(timeouts.sweep, layout::migrate(&mut connection, &names, self.unlogged)).await?;
         }
         in_time(patience, layout::check(&mut connection, &names)).await?;
         // It has served, so a fault at its end is none.
         let _ = timeout(patience, connection.close()).await;
-        let sql = Arc::new(Sql::new(&names, self.operation_timeout));
+        let sql = Arc::new(Sql::new(&names, timeouts.operation));
         let link = Arc::new(Link {
             is_own: matches!(self.server.0, Source::Options(_)),
-            pool: self.server.0.pool(self.connections, self.connect_timeout, is_pooled)?,
+            pool: self.server.0.pool(self.connections, timeouts.connect, is_pooled)?,
             is_closed: AtomicBool::new(false),
             is_pooled,
-            connect_timeout: self.connect_timeout,
-            operation_timeout: self.operation_timeout,
+            timeouts,
         });
         let get = Get { link: Arc::clone(&link), sql: Arc::clone(&sql) };
         Ok(PostgresStore::new(Shared {
             data_limit: self.data_limit,
-            sweep_timeout: self.sweep_timeout,
             gets: Batcher::new(get, self.batches)?,
             sets: Changes::new(&link, &sql, self.batches)?,
             touches: Changes::new(&link, &sql, self.batches)?,
@@ -277,17 +272,7 @@ impl Builder {
         if self.connections == 0 || self.batches.requests == 0 || self.batches.in_flight == 0 {
             return Err(Error::config("a store needs 1 connection, and batches of 1 session, at least"));
         }
-        let timeouts = [
-            ("operation timeout", self.operation_timeout),
-            ("connect timeout", self.connect_timeout),
-            ("sweep timeout", self.sweep_timeout),
-        ];
-        for (name, timeout) in timeouts {
-            if !(Duration::from_millis(1)..=Duration::from_hours(24)).contains(&timeout) {
-                return Err(Error::config(format!("the {name} is {timeout:?}; set 1 millisecond to 24 hours")));
-            }
-        }
-        Ok(())
+        self.timeouts.check()
     }
 }
 

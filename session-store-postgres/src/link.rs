@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use session_store_core::{Error, ErrorKind, Result};
+use session_store_core::{Error, ErrorKind, Result, Timeouts};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 use crate::error::{Remedy, closed, from_sqlx, no_connection, remedy};
 use crate::value::{Value, written};
@@ -33,8 +33,7 @@ pub(crate) struct Link {
     pub(crate) is_closed: AtomicBool,
     /// Whether a pooler gives each transaction another session of the server. Then statements carry their values, and are not prepared.
     pub(crate) is_pooled: bool,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) operation_timeout: Duration,
+    pub(crate) timeouts: Timeouts,
 }
 
 impl fmt::Debug for Link {
@@ -49,11 +48,6 @@ impl Link {
         self.is_closed.store(true, Ordering::Relaxed);
     }
 
-    /// When an operation that begins now must have ended (clause E3).
-    pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.operation_timeout
-    }
-
     /// Runs a statement, and gives its rows. What has changed nothing for certain is run again, within the deadline
     /// (clause K3).
     pub(crate) async fn rows(
@@ -66,7 +60,7 @@ impl Link {
         let mut pause = FIRST_PAUSE;
         loop {
             let mut lease = self.lease(deadline).await?;
-            let Ok(answer) = timeout_at(deadline, self.run(&mut lease, sql, values)).await else {
+            let Ok(answer) = timeout_at(deadline.into(), self.run(&mut lease, sql, values)).await else {
                 let error = Error::new(ErrorKind::Timeout, "no answer from the PostgreSQL server in time");
                 return Err(if effect == Effect::Write { error.with_outcome_unknown() } else { error });
             };
@@ -106,8 +100,8 @@ impl Link {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(closed());
         }
-        let patience = deadline.min(Instant::now() + self.connect_timeout);
-        match timeout_at(patience, self.pool.acquire()).await {
+        let patience = deadline.min(Instant::now() + self.timeouts.connect);
+        match timeout_at(patience.into(), self.pool.acquire()).await {
             Ok(Ok(connection)) => Ok(Lease(Some(connection))),
             Ok(Err(error)) => Err(from_sqlx(&error)),
             Err(_) => Err(no_connection()),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_store_core::batch::Batcher;
 use session_store_core::{
@@ -10,7 +10,6 @@ use session_store_core::{
     corrupt_record_skipped, timeout_millis,
 };
 use sqlx::postgres::PgRow;
-use tokio::time::Instant;
 
 use crate::batch::{Changes, Destroy, Get, Set, Touch, Verdict, millis, owner};
 use crate::config::{Builder, Server};
@@ -41,7 +40,6 @@ pub(crate) struct Shared {
     pub(crate) link: Arc<Link>,
     pub(crate) sql: Arc<Sql>,
     pub(crate) data_limit: usize,
-    pub(crate) sweep_timeout: Duration,
     pub(crate) gets: Batcher<Get>,
     pub(crate) sets: Changes<Set>,
     pub(crate) touches: Changes<Touch>,
@@ -53,7 +51,7 @@ impl fmt::Debug for PostgresStore {
         f.debug_struct("PostgresStore")
             .field("is_pooled", &self.shared.link.is_pooled)
             .field("data_limit", &self.shared.data_limit)
-            .field("operation_timeout", &self.shared.link.operation_timeout)
+            .field("operation_timeout", &self.shared.link.timeouts.operation)
             .finish_non_exhaustive()
     }
 }
@@ -95,28 +93,10 @@ impl PostgresStore {
 }
 
 impl Shared {
-    fn sweep(&self) -> Sweep {
-        Sweep { each: self.link.operation_timeout, end: Instant::now() + self.sweep_timeout }
-    }
-
     /// Runs a statement that gives one row.
     async fn row(&self, sql: &Arc<str>, values: &[Value<'_>], effect: Effect, deadline: Instant) -> Result<PgRow> {
         let rows = self.link.rows(sql, values, effect, deadline).await?;
         rows.into_iter().next().ok_or_else(unexpected)
-    }
-}
-
-/// The time that a sweeping operation has, for each statement and for the whole (clause E3).
-#[derive(Clone, Copy)]
-struct Sweep {
-    each: Duration,
-    end: Instant,
-}
-
-impl Sweep {
-    /// When a statement that begins now must have ended.
-    fn deadline(&self) -> Instant {
-        (Instant::now() + self.each).min(self.end)
     }
 }
 
@@ -134,25 +114,25 @@ fn judged(verdict: Verdict, from: &SessionKey, to: &SessionKey) -> Result<()> {
 #[async_trait]
 impl SessionStore for PostgresStore {
     async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
-        self.shared.gets.call(*key, self.shared.link.deadline()).await
+        self.shared.gets.call(*key, self.shared.link.timeouts.deadline().into()).await
     }
 
     async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
         write.check_size(self.shared.data_limit)?;
         let version = Version::generate()?;
         let set = Set { key: *key, write: write.clone(), mode, version };
-        judged(self.shared.sets.call(set, self.shared.link.deadline()).await?, key, key)?;
+        judged(self.shared.sets.call(set, self.shared.link.timeouts.deadline()).await?, key, key)?;
         Ok(version)
     }
 
     async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<bool> {
         timeout_millis(idle)?;
-        let verdict = self.shared.touches.call(Touch { key: *key, idle }, self.shared.link.deadline()).await?;
+        let verdict = self.shared.touches.call(Touch { key: *key, idle }, self.shared.link.timeouts.deadline()).await?;
         Ok(verdict == Verdict::Ok)
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<bool> {
-        let verdict = self.shared.destroys.call(Destroy { key: *key }, self.shared.link.deadline()).await?;
+        let verdict = self.shared.destroys.call(Destroy { key: *key }, self.shared.link.timeouts.deadline()).await?;
         Ok(verdict == Verdict::Ok)
     }
 
@@ -180,14 +160,14 @@ impl SessionStore for PostgresStore {
             Value::Int(millis(write.absolute())),
             Value::Bytes(Some(write.data())),
         ];
-        let deadline = self.shared.link.deadline();
+        let deadline = self.shared.link.timeouts.deadline();
         let row = self.shared.row(&self.shared.sql.rotate, &values, Effect::Write, deadline).await?;
         judged(Verdict::read(&row, 0)?, from, to)?;
         Ok(version)
     }
 
     async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
-        let (shared, sweep) = (&self.shared, self.shared.sweep());
+        let (shared, sweep) = (&self.shared, self.shared.link.timeouts.sweep());
         let limit = page.limit() as usize;
         let (mut entries, mut after) = (Vec::new(), page.after().map_or_else(Vec::new, |key| key.as_bytes().to_vec()));
         loop {
@@ -209,7 +189,7 @@ impl SessionStore for PostgresStore {
     }
 
     async fn destroy_by_user(&self, user: &UserId, except: Option<&SessionKey>) -> Result<u64> {
-        let (shared, sweep) = (&self.shared, self.shared.sweep());
+        let (shared, sweep) = (&self.shared, self.shared.link.timeouts.sweep());
         let except = except.map_or(&[][..], |key| key.as_bytes());
         let values = [bytes(user.as_str()), bytes(except), Value::Int(size(PIECE))];
         let mut ended = 0;
@@ -227,7 +207,7 @@ impl SessionStore for PostgresStore {
         if limit == 0 {
             return Err(Error::invalid_input("a prune removes at least one record; give a limit of 1 or more"));
         }
-        let (shared, sweep) = (&self.shared, self.shared.sweep());
+        let (shared, sweep) = (&self.shared, self.shared.link.timeouts.sweep());
         let (limit, mut removed) = (u64::from(limit), 0);
         loop {
             let piece = [Value::Int(size(PIECE.min(limit - removed)))];
@@ -242,7 +222,7 @@ impl SessionStore for PostgresStore {
     }
 
     async fn count(&self) -> Result<u64> {
-        let (shared, sweep) = (&self.shared, self.shared.sweep());
+        let (shared, sweep) = (&self.shared, self.shared.link.timeouts.sweep());
         let (mut count, mut after) = (0, Vec::new());
         loop {
             let values = [bytes(&after), Value::Int(size(COUNTED_PIECE))];
@@ -256,7 +236,7 @@ impl SessionStore for PostgresStore {
     }
 
     async fn clear(&self) -> Result<u64> {
-        let (shared, sweep) = (&self.shared, self.shared.sweep());
+        let (shared, sweep) = (&self.shared, self.shared.link.timeouts.sweep());
         let mut ended = 0;
         for _ in 0..PASSES {
             let (mut met, mut after) = (false, Vec::new());
@@ -280,7 +260,7 @@ impl SessionStore for PostgresStore {
     async fn ping(&self) -> Result<()> {
         // A question about the table, which also tells whether it is there and may be read.
         let (shared, no_key) = (&self.shared, [Value::ManyBytes(vec![Some(&[])])]);
-        shared.link.rows(&shared.sql.get, &no_key, Effect::Read, shared.link.deadline()).await.map(drop)
+        shared.link.rows(&shared.sql.get, &no_key, Effect::Read, shared.link.timeouts.deadline()).await.map(drop)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::aio::ConnectionManager;
 use redis::{Client, ConnectionAddr, RedisResult};
-use session_store_core::{DEFAULT_DATA_LIMIT, Error, ErrorKind, Namespace, Result};
+use session_store_core::{DEFAULT_DATA_LIMIT, Error, ErrorKind, Namespace, Result, Timeouts};
 use tokio::time::timeout;
 
 use crate::clock::ServerClock;
@@ -144,9 +144,7 @@ impl fmt::Debug for Server {
 pub struct Builder {
     server: Server,
     prefix: String,
-    operation_timeout: Duration,
-    connect_timeout: Duration,
-    sweep_timeout: Duration,
+    timeouts: Timeouts,
     data_limit: usize,
     wait_replicas: u32,
     allow_eviction: bool,
@@ -157,9 +155,7 @@ impl Builder {
         Self {
             server,
             prefix: "session".to_owned(),
-            operation_timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(2),
-            sweep_timeout: Duration::from_mins(5),
+            timeouts: Timeouts::default(),
             data_limit: DEFAULT_DATA_LIMIT,
             wait_replicas: 0,
             allow_eviction: false,
@@ -175,20 +171,20 @@ impl Builder {
 
     /// How long an operation on a session may take in all, connecting included. Unless set, 5 seconds.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
-        self.operation_timeout = timeout;
+        self.timeouts.operation = timeout;
         self
     }
 
     /// How long an attempt to connect may take. Unless set, 2 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.timeouts.connect = timeout;
         self
     }
 
     /// How long a list, `destroy_by_user`, `prune`, `count` and `clear` may take as a whole; each of their
     /// commands has the operation timeout. Unless set, 5 minutes.
     pub fn sweep_timeout(mut self, timeout: Duration) -> Self {
-        self.sweep_timeout = timeout;
+        self.timeouts.sweep = timeout;
         self
     }
 
@@ -231,11 +227,9 @@ impl Builder {
         if self.server.0.may_use_tls() {
             install_tls_provider();
         }
-        let patience = self.operation_timeout / 4;
-        let allow_eviction = self.allow_eviction;
-        let timeouts =
-            Timeouts { connect: self.connect_timeout, operation: self.operation_timeout, two: self.wait_replicas > 0 };
-        let connecting = timeout(self.operation_timeout.max(self.connect_timeout), self.server.0.links(&timeouts));
+        let (timeouts, allow_eviction) = (self.timeouts, self.allow_eviction);
+        let links = self.server.0.links(&timeouts, self.wait_replicas > 0);
+        let connecting = timeout(timeouts.operation.max(timeouts.connect), links);
         let no_answer = |_| {
             Error::new(
                 ErrorKind::Unavailable,
@@ -246,12 +240,11 @@ impl Builder {
         let shared = Arc::new(Shared {
             keys,
             data_limit: self.data_limit,
-            operation_timeout: self.operation_timeout,
-            sweep_timeout: self.sweep_timeout,
+            timeouts,
             clock: ServerClock::new(),
             reads,
             writes,
-            replicas: (self.wait_replicas > 0).then(|| Replicas::new(self.wait_replicas, patience)),
+            replicas: (self.wait_replicas > 0).then(|| Replicas::new(self.wait_replicas, timeouts.operation / 4)),
         });
         check::servers(&shared, allow_eviction).await?;
         shared.set_clock().await?;
@@ -269,26 +262,8 @@ impl Builder {
                 "a data limit over 256 MiB is more than a Redis value can surely hold; set a smaller one",
             ));
         }
-        let timeouts = [
-            ("operation timeout", self.operation_timeout),
-            ("connect timeout", self.connect_timeout),
-            ("sweep timeout", self.sweep_timeout),
-        ];
-        for (name, timeout) in timeouts {
-            if !(Duration::from_millis(1)..=Duration::from_hours(24)).contains(&timeout) {
-                return Err(Error::config(format!("the {name} is {timeout:?}; set 1 millisecond to 24 hours")));
-            }
-        }
-        Ok(())
+        self.timeouts.check()
     }
-}
-
-struct Timeouts {
-    connect: Duration,
-    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "the driver of a Cluster is told"))]
-    operation: Duration,
-    /// Whether writes need a connection of their own.
-    two: bool,
 }
 
 impl Source {
@@ -297,14 +272,14 @@ impl Source {
         !matches!(self, Self::Client(Ok(client)) if is_plain(client))
     }
 
-    /// The links for reads and for writes.
+    /// The links for reads and for writes, which may need a connection of their own.
     #[cfg_attr(not(feature = "cluster"), allow(clippy::unused_async, reason = "only a Cluster is connected to here"))]
-    async fn links(self, timeouts: &Timeouts) -> Result<(Link, Link)> {
+    async fn links(self, timeouts: &Timeouts, two: bool) -> Result<(Link, Link)> {
         let failed = |error| from_redis(&error, false);
         let direct = |target: Target| {
             let link = || Link::Direct(Direct::new(target.clone(), timeouts.connect));
             let reads = link();
-            let writes = if timeouts.two { link() } else { reads.clone() };
+            let writes = if two { link() } else { reads.clone() };
             Ok((reads, writes))
         };
         match self {
@@ -321,8 +296,7 @@ impl Source {
                 use crate::link::cluster::{Cluster, client};
                 let client = client(builder, timeouts.connect, timeouts.operation).map_err(failed)?;
                 let reads = Cluster::connect(&client).await.map_err(failed)?;
-                let writes =
-                    if timeouts.two { Cluster::connect(&client).await.map_err(failed)? } else { reads.clone() };
+                let writes = if two { Cluster::connect(&client).await.map_err(failed)? } else { reads.clone() };
                 Ok((Link::Cluster(reads), Link::Cluster(writes)))
             }
         }

@@ -1,10 +1,10 @@
 //! All keys of a namespace, a piece at a time.
 
 use std::collections::VecDeque;
+use std::time::Instant as Deadline;
 
 use redis::{Cmd, Value};
 use session_store_core::Result;
-use tokio::time::Instant as Deadline;
 
 use crate::keys::Kind;
 use crate::link::Node;

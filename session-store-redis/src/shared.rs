@@ -3,11 +3,11 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, Instant as Deadline};
 
 use redis::{Cmd, ErrorKind as Driver, RedisError, RedisResult, ServerErrorKind, Value};
-use session_store_core::{Error, ErrorKind, Result, Timestamp};
-use tokio::time::{Instant as Deadline, timeout_at};
+use session_store_core::{Error, ErrorKind, Result, Sweep, Timeouts, Timestamp};
+use tokio::time::timeout_at;
 
 use crate::clock::{REFRESH, ServerClock};
 use crate::error::from_redis;
@@ -26,27 +26,12 @@ pub(crate) enum Effect {
 pub(crate) struct Shared {
     pub(crate) keys: Keys,
     pub(crate) data_limit: usize,
-    pub(crate) operation_timeout: Duration,
-    pub(crate) sweep_timeout: Duration,
+    pub(crate) timeouts: Timeouts,
     pub(crate) clock: ServerClock,
     pub(crate) reads: Link,
     /// Another connection than that of the reads where writes wait for replicas, which holds up all behind them.
     pub(crate) writes: Link,
     pub(crate) replicas: Option<Replicas>,
-}
-
-/// The time that a sweeping operation has, for each command and for the whole (clause E3).
-#[derive(Clone, Copy)]
-pub(crate) struct Sweep {
-    each: Duration,
-    end: Deadline,
-}
-
-impl Sweep {
-    /// When a command that begins now must have ended.
-    pub(crate) fn deadline(&self) -> Deadline {
-        (Deadline::now() + self.each).min(self.end)
-    }
 }
 
 /// How many replicas must confirm each write, and the command that asks them.
@@ -66,11 +51,11 @@ impl Replicas {
 impl Shared {
     /// When an operation that begins now must have ended (clause E3).
     pub(crate) fn deadline(&self) -> Deadline {
-        Deadline::now() + self.operation_timeout
+        self.timeouts.deadline()
     }
 
     pub(crate) fn sweep(&self) -> Sweep {
-        Sweep { each: self.operation_timeout, end: Deadline::now() + self.sweep_timeout }
+        self.timeouts.sweep()
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
@@ -139,11 +124,11 @@ impl Shared {
         sent: &AtomicBool,
     ) -> Result<T> {
         let started = Instant::now();
-        let Ok(answer) = timeout_at(deadline, command).await else {
+        let Ok(answer) = timeout_at(deadline.into(), command).await else {
             // At the end of a sweep, little time may have been left.
-            let which = if started.elapsed() >= self.operation_timeout {
+            let which = if started.elapsed() >= self.timeouts.operation {
                 self.suspect(effect, started);
-                format!("the operation timeout of {:?}", self.operation_timeout)
+                format!("the operation timeout of {:?}", self.timeouts.operation)
             } else {
                 "what was left of the operation's or the sweep's time".to_owned()
             };

@@ -1,11 +1,11 @@
 //! The operations where session and index are on one server: one script each.
 
-use session_store_core::{Entry, Page, Result, SessionKey, SetMode, UserId, Version, Write};
-use tokio::time::Instant as Deadline;
+use session_store_core::{Entry, Page, Result, SessionKey, SetMode, Sweep, UserId, Version, Write};
+use std::time::Instant as Deadline;
 
 use crate::keys::{Kind, session_key};
 use crate::script;
-use crate::shared::{Effect, Shared, Sweep};
+use crate::shared::{Effect, Shared};
 use crate::wire::{Listed, add_mode, add_write, listed, or_nothing, parse, parse_written, status};
 
 /// How many entries of an index one script looks at: some milliseconds at the most.

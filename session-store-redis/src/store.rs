@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_store_core::{
-    Entry, Error, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
+    Entry, Error, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, Sweep, UserId, Version, Write,
     timeout_millis,
 };
 
@@ -18,7 +18,7 @@ use crate::error::about;
 use crate::keys::Kind;
 use crate::record::{self, Stored, decode};
 use crate::scan::Scan;
-use crate::shared::{Effect, Shared, Sweep};
+use crate::shared::{Effect, Shared};
 use crate::wire::{parse, parse_written, status};
 use crate::{script, single};
 
@@ -38,7 +38,7 @@ impl fmt::Debug for RedisStore {
         f.debug_struct("RedisStore")
             .field("cluster", &self.shared.is_cluster())
             .field("data_limit", &self.shared.data_limit)
-            .field("operation_timeout", &self.shared.operation_timeout)
+            .field("operation_timeout", &self.shared.timeouts.operation)
             .finish_non_exhaustive()
     }
 }

@@ -15,9 +15,9 @@ mod sweep;
 mod user;
 
 use std::sync::Arc;
+use std::time::Instant as Deadline;
 
 use session_store_core::{Owner, Result, SessionKey, SetMode, UserId, Version, Write, timeout_millis};
-use tokio::time::Instant as Deadline;
 
 pub(crate) use self::rotate::rotate;
 pub(crate) use self::sweep::{end_all, prune_index, sessions_among};

@@ -1,9 +1,10 @@
 //! rotate on Cluster: the new key is written, then the old one decides.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant as Deadline};
 
 use session_store_core::{Error, ErrorKind, Owner, Result, SessionKey, SetMode, Version, Write};
-use tokio::time::{Duration, Instant as Deadline, sleep};
+use tokio::time::sleep;
 
 use super::{Ended, Entry, Only, end, head_of, tidy, write_listed};
 use crate::record::{Head, Stored, decode};

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use session_store_core::{Result, SessionKey};
+use session_store_core::{Result, SessionKey, Sweep};
 
 use super::user::{AT_ONCE, Marked, index_of, read_all};
 use super::{Ended, Entry, Only, end, head_of, unlist};
 use crate::keys::Kind;
 use crate::record::{Stored, decode};
-use crate::shared::{Shared, Sweep};
+use crate::shared::Shared;
 
 /// Ends sessions of the namespace, for `clear`; their entries are left to the next prune.
 pub(crate) async fn end_all(shared: &Arc<Shared>, sessions: &[Vec<u8>], sweep: Sweep) -> Result<u64> {

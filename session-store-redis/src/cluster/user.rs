@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant as Deadline;
 
 use futures_util::future::join_all;
-use session_store_core::{Entry as Session, Page, Result, SessionKey, UserId};
-use tokio::time::Instant as Deadline;
+use session_store_core::{Entry as Session, Page, Result, SessionKey, Sweep, UserId};
 
 use super::{Ended, Entry, Only, end, head_of, number, tidy, unlist};
 use crate::keys::session_key;
 use crate::script::cluster as script;
-use crate::shared::{Effect, Shared, Sweep, unexpected};
+use crate::shared::{Effect, Shared, unexpected};
 use crate::wire::{Listed, listed, parse};
 
 /// How many sessions are read or ended at once.
