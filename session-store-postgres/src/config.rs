@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use session_store_core::batch::{BatchLimits, Batcher};
 use session_store_core::{DEFAULT_DATA_LIMIT, Error, Namespace, Result, Timeouts};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
 use crate::PostgresStore;
@@ -17,12 +17,10 @@ use crate::batch::{Changes, Get};
 use crate::error::{from_sqlx, no_connection};
 use crate::link::Link;
 use crate::names::{DEFAULT_SCHEMA, DEFAULT_TABLE, Names};
+use crate::pool::Pool;
 use crate::sql::Sql;
 use crate::store::Shared;
 use crate::{layout, pooler};
-
-/// How long a connection may be idle before it is tried before it is used.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// The PostgreSQL server of a store.
 ///
@@ -76,7 +74,7 @@ pub struct Builder {
     server: Server,
     schema: String,
     table: String,
-    connections: u32,
+    connections: usize,
     batches: BatchLimits,
     timeouts: Timeouts,
     data_limit: usize,
@@ -114,7 +112,7 @@ impl Builder {
     }
 
     /// How many connections there may be. Unless set, 16. A pool that was given has its own number.
-    pub fn connections(mut self, count: u32) -> Self {
+    pub fn connections(mut self, count: usize) -> Self {
         self.connections = count;
         self
     }
@@ -230,7 +228,6 @@ impl Builder {
         let _ = timeout(patience, connection.close()).await;
         let sql = Arc::new(Sql::new(&names, timeouts.operation));
         let link = Arc::new(Link {
-            is_own: matches!(self.server.0, Source::Options(_)),
             pool: self.server.0.pool(self.connections, timeouts.connect, is_pooled)?,
             is_closed: AtomicBool::new(false),
             is_pooled,
@@ -291,35 +288,15 @@ impl Source {
         self.options()?.connect().await.map_err(|error| from_sqlx(&error))
     }
 
-    fn pool(&self, connections: u32, connect_timeout: Duration, is_pooled: bool) -> Result<PgPool> {
+    fn pool(&self, connections: usize, connect_timeout: Duration, is_pooled: bool) -> Result<Pool> {
         if let Self::Pool(pool) = self {
-            return Ok(pool.clone());
+            return Ok(Pool::Given(pool.clone()));
         }
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(connect_timeout)
-            .after_connect(|connection, _about| Box::pin(refuse_standby(connection)))
-            // A round trip each time; those that are in use are alive.
-            .test_before_acquire(false)
-            .before_acquire(|connection, about| {
-                Box::pin(async move {
-                    if about.idle_for > FRESH {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            });
         let options = self.options()?;
         // A plan is kept, and the one for a table that was small must do when it is large. Poolers do not pass this on.
         let options = if is_pooled { options } else { options.options([("enable_seqscan", "off")]) };
-        Ok(pool.connect_lazy_with(options))
+        Pool::new(options, connections, connect_timeout)
     }
-}
-
-/// After a failover, an address may lead to a standby for a while, whose answers are old (clause G4).
-async fn refuse_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let row = sqlx::raw_sql("SELECT pg_is_in_recovery()").fetch_one(connection).await?;
-    if row.try_get(0)? { Err(sqlx::Error::Protocol("a standby".to_owned())) } else { Ok(()) }
 }
 
 async fn in_time<T>(patience: Duration, step: impl Future<Output = Result<T>>) -> Result<T> {

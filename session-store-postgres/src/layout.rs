@@ -1,11 +1,12 @@
 //! The table: how it is made, and whether it will do.
 
-use session_store_core::{Error, ErrorKind, Result};
+use session_store_core::{Error, Result};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::error::{LACKS_RIGHTS, NO_TABLE, from_sqlx};
 use crate::names::Names;
+use crate::pool::standby;
 use crate::record::value;
 
 /// The layout that this release reads and writes.
@@ -107,10 +108,7 @@ impl State {
             )));
         }
         if self.is_standby {
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                "the PostgreSQL server is a standby; give the address of its primary",
-            ));
+            return Err(standby());
         }
         let Some(table) = &self.table else { return Err(Error::new(NO_TABLE.0, NO_TABLE.1)) };
         let layout = table.comment.as_deref().and_then(|comment| comment.strip_prefix(MARK)?.parse::<u32>().ok());

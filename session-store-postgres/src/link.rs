@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use session_store_core::{Error, ErrorKind, Result, Timeouts};
-use sqlx::pool::PoolConnection;
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
 use tokio::time::{sleep, timeout_at};
 
-use crate::error::{Remedy, closed, from_sqlx, no_connection, remedy};
+use crate::error::{Remedy, closed, from_sqlx, remedy};
+use crate::pool::{Lease, Pool};
 use crate::value::{Value, written};
 
 /// Whether a statement changes anything.
@@ -27,9 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The way to the database.
 pub(crate) struct Link {
-    pub(crate) pool: PgPool,
-    /// Whether the pool is the store's own, and closes with it.
-    pub(crate) is_own: bool,
+    pub(crate) pool: Pool,
     pub(crate) is_closed: AtomicBool,
     /// Whether a pooler gives each transaction another session of the server. Then statements carry their values, and are not prepared.
     pub(crate) is_pooled: bool,
@@ -59,7 +57,10 @@ impl Link {
     ) -> Result<Vec<PgRow>> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let mut lease = self.lease(deadline).await?;
+            if self.is_closed.load(Ordering::Relaxed) {
+                return Err(closed());
+            }
+            let mut lease = self.pool.lease(&self.timeouts, deadline).await?;
             let Ok(answer) = timeout_at(deadline.into(), self.run(&mut lease, sql, values)).await else {
                 let error = Error::new(ErrorKind::Timeout, "no answer from the PostgreSQL server in time");
                 return Err(if effect == Effect::Write { error.with_outcome_unknown() } else { error });
@@ -94,38 +95,5 @@ impl Link {
         }
         let query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
         values.iter().fold(query, |query, value| value.bind(query)).fetch_all(connection).await
-    }
-
-    async fn lease(&self, deadline: Instant) -> Result<Lease> {
-        if self.is_closed.load(Ordering::Relaxed) {
-            return Err(closed());
-        }
-        let patience = deadline.min(Instant::now() + self.timeouts.connect);
-        match timeout_at(patience.into(), self.pool.acquire()).await {
-            Ok(Ok(connection)) => Ok(Lease(Some(connection))),
-            Ok(Err(error)) => Err(from_sqlx(&error)),
-            Err(_) => Err(no_connection()),
-        }
-    }
-}
-
-/// A connection that is closed unless it is kept: it may be in the middle of a statement, or broken.
-struct Lease(Option<PoolConnection<Postgres>>);
-
-impl Lease {
-    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.0.as_deref_mut().ok_or(sqlx::Error::WorkerCrashed)
-    }
-
-    fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
-        }
     }
 }

@@ -4,7 +4,7 @@
 //! A batch skips rows that others hold (`busy`); its callers ask again, one by one, and wait then. All that a batch
 //! waits for is a key that another one is just inserting; both insert in the order of keys, so they cannot deadlock.
 //! Rows are looked up one by one in a `LATERAL`, so that a plan made while the table was small is no full scan when it is
-//! large.
+//! large; arrays come out of a `SELECT`, so that the server does not see how long they are, and keeps one plan for all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,13 +82,13 @@ const NOW: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// The same when the statement came in, which is before it looks at any row.
 const BEGAN: &str = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 
-/// Whether a row that could not be locked is there.
-const IS_HELD: &str = "EXISTS (SELECT FROM {table} AS t WHERE t.key = want.key)";
+/// Whether a row that could not be locked is there; by `OFFSET`, looked up for each key alone.
+const IS_HELD: &str = "EXISTS (SELECT FROM {table} AS t WHERE t.key = want.key OFFSET 0)";
 
 /// G1: `$1` keys. It gives the live ones, each with its place among the keys.
 const GET: &str = "
 SELECT want.n, clock.now, t.owner, t.created_at, t.last_seen_at, t.expires_at, t.deadline, t.version, t.data
-FROM (SELECT {began} AS now OFFSET 0) AS clock, unnest($1::bytea[]) WITH ORDINALITY AS want(key, n)
+FROM (SELECT {began} AS now OFFSET 0) AS clock, unnest((SELECT $1::bytea[])) WITH ORDINALITY AS want(key, n)
 CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE t.key = want.key OFFSET 0) AS t
 WHERE t.expires_at > clock.now";
 
@@ -97,8 +97,9 @@ WHERE t.expires_at > clock.now";
 /// statement has inserted meanwhile.
 const SET: &str = "
 WITH want AS MATERIALIZED (
-    SELECT w.* FROM {patience}, unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[], $5::text[], $6::bytea[],
-                                       $7::bigint[], $8::bigint[], $9::bytea[])
+    SELECT w.* FROM {patience}, unnest((SELECT $1::bytea[]), (SELECT $2::text[]), (SELECT $3::bytea[]),
+        (SELECT $4::bytea[]), (SELECT $5::text[]), (SELECT $6::bytea[]),
+        (SELECT $7::bigint[]), (SELECT $8::bigint[]), (SELECT $9::bytea[]))
         AS w(key, mode, expected, version, ownership, owner, idle, absolute, data)
 ), locked AS MATERIALIZED (
     SELECT t.* FROM want CROSS JOIN LATERAL (
@@ -107,32 +108,35 @@ WITH want AS MATERIALIZED (
 ), clock AS MATERIALIZED (
     SELECT {now} AS now, count(*) AS locked FROM locked
 ), judged AS MATERIALIZED (
-    SELECT want.*, clock.now, locked.key IS NOT NULL AS is_there, old.created_at AS began, old.owner AS old_owner,
+    SELECT want.key, clock.now, clock.now + want.idle AS idle_end, want.absolute, want.version, want.data,
+        locked.key IS NOT NULL AS is_there,
+        CASE WHEN locked.expires_at > clock.now THEN locked.created_at ELSE clock.now END AS created_at,
+        CASE
+            WHEN want.ownership = 'user' THEN want.owner
+            WHEN want.ownership = 'keep' AND locked.expires_at > clock.now THEN locked.owner
+        END AS owner,
         CASE
             WHEN locked.key IS NULL AND {is_held} THEN 'busy'
-            WHEN want.mode = 'create' AND old.key IS NOT NULL THEN 'exists'
-            WHEN want.mode IN ('replace', 'update') AND old.key IS NULL THEN 'missing'
-            WHEN want.mode = 'update' AND old.version <> want.expected THEN 'conflict'
+            WHEN locked.expires_at > clock.now THEN CASE
+                WHEN want.mode = 'create' THEN 'exists'
+                WHEN want.mode = 'update' AND locked.version <> want.expected THEN 'conflict'
+                ELSE 'ok'
+            END
+            WHEN want.mode IN ('replace', 'update') THEN 'missing'
             ELSE 'ok'
         END AS verdict
     FROM clock CROSS JOIN want LEFT JOIN locked ON locked.key = want.key
-    LEFT JOIN locked AS old ON old.key = want.key AND old.expires_at > clock.now
-), fresh AS MATERIALIZED (
-    SELECT key, CASE ownership WHEN 'keep' THEN old_owner WHEN 'user' THEN owner END AS owner,
-        COALESCE(began, now) AS created_at, now AS last_seen_at,
-        LEAST(now + idle, COALESCE(began, now) + absolute) AS expires_at,
-        COALESCE(began, now) + absolute AS deadline, version, data, is_there
-    FROM judged WHERE verdict = 'ok'
 ), updated AS (
-    UPDATE {table} AS t SET owner = fresh.owner, created_at = fresh.created_at, last_seen_at = fresh.last_seen_at,
-        expires_at = fresh.expires_at, deadline = fresh.deadline, version = fresh.version, data = fresh.data,
-        prune_at = LEAST(t.prune_at, fresh.expires_at)
-    FROM fresh WHERE t.key = fresh.key AND fresh.is_there
+    UPDATE {table} AS t SET owner = j.owner, created_at = j.created_at, last_seen_at = j.now,
+        expires_at = LEAST(j.idle_end, j.created_at + j.absolute), deadline = j.created_at + j.absolute,
+        prune_at = LEAST(t.prune_at, j.idle_end, j.created_at + j.absolute), version = j.version, data = j.data
+    FROM judged AS j WHERE t.key = j.key AND j.is_there AND j.verdict = 'ok'
     RETURNING t.key
 ), inserted AS (
     INSERT INTO {table} (key, owner, created_at, last_seen_at, expires_at, deadline, prune_at, version, data)
-    SELECT key, owner, created_at, last_seen_at, expires_at, deadline, expires_at, version, data
-    FROM fresh WHERE NOT is_there ORDER BY key
+    SELECT key, owner, now, now, LEAST(idle_end, now + absolute), now + absolute, LEAST(idle_end, now + absolute),
+        version, data
+    FROM judged WHERE NOT is_there AND verdict = 'ok' ORDER BY key
     ON CONFLICT (key) DO NOTHING
     RETURNING key
 )
@@ -143,7 +147,7 @@ UNION ALL SELECT key, 'ok' FROM inserted";
 /// T1 to T5: `$1` keys, `$2` idle. It gives the keys with their verdicts.
 const TOUCH: &str = "
 WITH want AS MATERIALIZED (
-    SELECT w.* FROM {patience}, unnest($1::bytea[], $2::bigint[]) AS w(key, idle)
+    SELECT w.* FROM {patience}, unnest((SELECT $1::bytea[]), (SELECT $2::bigint[])) AS w(key, idle)
 ), locked AS MATERIALIZED (
     SELECT t.*, want.idle FROM want CROSS JOIN LATERAL (
         SELECT t.key, t.last_seen_at, t.expires_at, t.deadline FROM {table} AS t WHERE t.key = want.key {lock}
@@ -164,7 +168,7 @@ FROM want LEFT JOIN judged ON judged.key = want.key";
 /// D1, D2: `$1` keys. It gives the keys with their verdicts.
 const DESTROY: &str = "
 WITH want AS MATERIALIZED (
-    SELECT w.* FROM {patience}, unnest($1::bytea[]) AS w(key)
+    SELECT w.* FROM {patience}, unnest((SELECT $1::bytea[])) AS w(key)
 ), locked AS MATERIALIZED (
     SELECT t.* FROM want CROSS JOIN LATERAL (
         SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = want.key {lock}

@@ -77,8 +77,8 @@ impl PostgresStore {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Ends the store with all its handles: whoever waits for a batch is answered that the store is closed, what is
-    /// under way ends by itself, and the connections are closed, unless they are of a pool that was given.
+    /// Ends the store with all its handles: whoever waits for a batch is answered that the store is closed, and the
+    /// connections are closed once what is under way has ended, unless they are of a pool that was given.
     pub async fn close(&self) {
         let Shared { link, gets, sets, touches, destroys, .. } = &*self.shared;
         link.close();
@@ -86,9 +86,7 @@ impl PostgresStore {
         sets.close();
         touches.close();
         destroys.close();
-        if link.is_own {
-            link.pool.close().await;
-        }
+        link.pool.close(link.timeouts.deadline()).await;
     }
 }
 
