@@ -14,6 +14,8 @@ mod lost_answers;
 #[path = "../failures/operations.rs"]
 mod operations;
 mod refusals;
+#[path = "../failures/relay.rs"]
+mod relay;
 mod replicas;
 mod round_trips;
 mod scripts;

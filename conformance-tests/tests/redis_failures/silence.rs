@@ -1,18 +1,14 @@
 //! Servers that are silent or gone: every operation ends in time, and the store works again by itself (clause E3).
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use conformance_tests::servers::{Proxy, RedisCluster, RedisServer};
 use futures_util::future::join_all;
 use session_store_core::{ErrorKind, SessionStore as _};
 use session_store_redis::{RedisStore, Server};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::operations::{ON_KEYS, Operation, SWEEPS, Stage, all};
+use crate::relay::Relay;
 use crate::support::{SHORT, SLACK, builder, open_impatient, recovery, timed};
 
 /// How soon all must work again, after what was wrong is mended.
@@ -90,47 +86,12 @@ async fn a_network_that_swallows_everything_is_a_timeout_until_it_lets_go() {
     all_work_again(&stores).await;
 }
 
-/// Passes everything on, until it is told to forget the connections that it has: those stay open and are dead.
-struct Forgetful {
-    port: u16,
-    deaths: watch::Sender<()>,
-    connections: JoinSet<()>,
-}
-
-impl Forgetful {
-    async fn start(target: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let (port, deaths) = (listener.local_addr().unwrap().port(), watch::Sender::new(()));
-        let (mut connections, told) = (JoinSet::new(), deaths.clone());
-        connections.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((mut client, _)) = listener.accept().await {
-                let mut death = told.subscribe();
-                connections.spawn(async move {
-                    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await.unwrap();
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut client, &mut server) => {}
-                        _ = death.changed() => std::future::pending().await,
-                    }
-                });
-            }
-        });
-        Self { port, deaths, connections }
-    }
-}
-
-impl Drop for Forgetful {
-    fn drop(&mut self) {
-        self.connections.abort_all();
-    }
-}
-
 #[tokio::test]
 async fn a_connection_that_stays_dead_for_ever_is_given_up() {
     let server = RedisServer::start(&[]).await.unwrap();
-    let network = Forgetful::start(server.port()).await;
+    let network = Relay::start(server.port()).await;
     let stores = stores(&format!("redis://127.0.0.1:{}", network.port)).await;
-    network.deaths.send_replace(());
+    network.leads_to.send_replace(server.port());
     all_end_in_a_timeout(&stores).await;
     // The very next call.
     for (operation, store, _) in &stores {

@@ -1,0 +1,32 @@
+//! What the PostgreSQL store does when things go wrong: connections that break, servers that refuse, are silent, gone or
+//! the wrong ones, rights and tables that are missing, and rows that others hold.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod clock;
+mod close;
+#[path = "../failures/common.rs"]
+mod common;
+mod database;
+mod existing;
+mod layout_change;
+mod locks;
+mod lost_answers;
+mod migrate;
+mod neighbours;
+#[path = "../failures/operations.rs"]
+mod operations;
+mod pgbouncer;
+mod pool;
+mod refusals;
+#[path = "../failures/relay.rs"]
+mod relay;
+mod retries;
+mod rights;
+mod silence;
+mod standbys;
+mod start_up;
+mod support;
+mod terminated;
+mod tls;

@@ -1,0 +1,81 @@
+//! Pools that are given, and pools that are small.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use session_store_core::SessionStore as _;
+use session_store_postgres::PostgresStore;
+use session_store_postgres::sqlx::postgres::{PgPool, PgPoolOptions};
+
+use crate::database::Database;
+use crate::operations::{Stage, all};
+use crate::support::{CLOSED, SHORT, SLACK, UNAVAILABLE, builder, errors_of, open, timed, works};
+
+async fn impatient_pool(database: &Database, patience: Duration) -> PgPool {
+    PgPoolOptions::new().max_connections(1).acquire_timeout(patience).connect(&database.url()).await.unwrap()
+}
+
+/// All operations fail in time, as long as somebody holds the only connection.
+async fn fails_while_taken(store: &PostgresStore, pool: &PgPool) {
+    let taken = pool.acquire().await.unwrap();
+    let (failures, took) = timed(errors_of(store, all())).await;
+    for (operation, told, error) in failures {
+        // It never had a connection to be sent on.
+        assert_eq!(told, UNAVAILABLE, "{operation:?}: {error:?}");
+        assert!(error.to_string().contains("free"), "{error}");
+    }
+    assert!(took < SHORT + SLACK, "it took {took:?}");
+    drop(taken);
+    works(store).await;
+}
+
+#[tokio::test]
+async fn a_pool_whose_only_connection_is_taken_is_unavailable_until_it_is_free() {
+    let database = Database::new("pool_taken").await;
+    let pool = impatient_pool(&database, Duration::from_secs(30)).await;
+    let store = builder(pool.clone()).connect_timeout(SHORT).build().await.unwrap();
+    works(&store).await;
+    fails_while_taken(&store, &pool).await;
+}
+
+#[tokio::test]
+async fn a_pool_with_a_short_patience_of_its_own_is_unavailable_too() {
+    let database = Database::new("pool_impatient").await;
+    let pool = impatient_pool(&database, SHORT / 2).await;
+    let store = open(pool.clone()).await;
+    fails_while_taken(&store, &pool).await;
+}
+
+#[tokio::test]
+async fn a_pool_that_its_owner_has_closed_is_a_store_that_is_closed() {
+    let database = Database::new("pool_closed").await;
+    let pool = impatient_pool(&database, SHORT).await;
+    let store = open(pool.clone()).await;
+    pool.close().await;
+    for (operation, told, error) in errors_of(&store, all()).await {
+        assert_eq!(told, CLOSED, "{operation:?}: {error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_connection_serves_a_hundred_tasks() {
+    const ROUNDS: usize = 10;
+    let database = Database::new("one_connection").await;
+    let store = builder(database.url()).connections(1).build().await.unwrap();
+    let task = |number: usize| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for round in 0..ROUNDS {
+                let stage = Stage::set(&store).await.unwrap();
+                let mut operations = all().filter(|operation| format!("{operation:?}") != "Clear");
+                let operation = operations.nth((number + round) % 13).unwrap();
+                assert!(operation.run(&store, &stage).await.unwrap(), "{operation:?}");
+            }
+        })
+    };
+    for task in (0..100).map(task).collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    database.until_connections(1).await;
+    join_all((0..100).map(async |_| store.ping().await.unwrap())).await;
+}

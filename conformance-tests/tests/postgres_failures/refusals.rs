@@ -1,0 +1,149 @@
+//! Servers that refuse statements or connections for a while.
+
+use std::time::Duration;
+
+use conformance_tests::servers::PostgresServer;
+use session_store_core::{ErrorKind, SessionStore as _};
+use session_store_postgres::PostgresStore;
+use session_store_postgres::sqlx::{self, Connection as _, PgConnection};
+
+use crate::database::Database;
+use crate::operations::{Operation, Stage, all};
+use crate::support::{
+    APP, HOUR, SHORT, SLACK, TIMEOUT, UNAVAILABLE, builder, changes, errors_of, impatient, open, recovery, timed, told,
+    works,
+};
+
+/// A store of a role that has this setting.
+async fn store_with(database: &Database, role: &str, setting: &str) -> PostgresStore {
+    drop(open(database.url()).await);
+    let url = database.role(role, &[setting]).await;
+    database.execute(&format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {APP} TO {role}")).await;
+    open(url).await
+}
+
+#[tokio::test]
+async fn a_statement_timeout_of_the_role_is_a_timeout_of_known_outcome() {
+    let database = Database::new("statement_timeout").await;
+    let store = store_with(&database, "hasty", "statement_timeout = '300ms'").await;
+    works(&store).await;
+    let stage = Stage::set(&store).await.unwrap();
+    let foreign = database.hold(&stage.live).await;
+    let (answer, took) = timed(store.touch(&stage.live, HOUR)).await;
+    let error = answer.unwrap_err();
+    assert_eq!(told(&error, &stage), TIMEOUT, "{error:?}");
+    assert!(error.to_string().contains("statement_timeout"), "{error}");
+    assert!(took < SHORT + 2 * SLACK, "it took {took:?}");
+    foreign.roll_back().await;
+    assert!(store.touch(&stage.live, HOUR).await.unwrap());
+
+    let foreign = database.begin("LOCK TABLE app IN ACCESS EXCLUSIVE MODE").await;
+    for (operation, told, error) in errors_of(&store, all()).await {
+        assert_eq!(told, TIMEOUT, "{operation:?}: {error:?}");
+    }
+    foreign.roll_back().await;
+    works(&store).await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_only_reads_is_unavailable_for_writes() {
+    let database = Database::new("only_reads").await;
+    let store = store_with(&database, "reader", "default_transaction_read_only = on").await;
+    for (operation, told, error) in errors_of(&store, all().filter(|operation| changes(*operation))).await {
+        assert_eq!(told, UNAVAILABLE, "{operation:?}: {error:?}");
+        assert!(error.to_string().contains("standby"), "{error}");
+    }
+    let stage = Stage::without_session();
+    for operation in all().filter(|operation| !changes(*operation)) {
+        operation.run(&store, &stage).await.unwrap();
+    }
+    // Whoever was refused tries another connection the next time, which has the new setting.
+    database.execute("ALTER ROLE reader RESET default_transaction_read_only").await;
+    recovery(|| async {
+        let stage = Stage::set(&store).await?;
+        Operation::Rotate.run(&store, &stage).await
+    })
+    .await;
+    database.terminate_all().await;
+    recovery(|| Stage::set(&store)).await;
+}
+
+#[tokio::test]
+async fn a_server_with_too_many_connections_is_unavailable_until_some_leave() {
+    let server = PostgresServer::start(&[("max_connections", "8")]).await.unwrap();
+    server.execute("CREATE ROLE app LOGIN; CREATE SCHEMA app AUTHORIZATION app").await.unwrap();
+    let url = server.url_of("app");
+    let store = impatient(url.as_str()).operation_timeout(4 * SHORT).schema(APP).build().await.unwrap();
+    works(&store).await;
+    // The store's connections go, and others take all places.
+    let terminate = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = 'app'";
+    server.ask::<i64>(terminate).await.unwrap();
+    let mut others = Vec::new();
+    while let Ok(connection) = PgConnection::connect(&url).await {
+        others.push(connection);
+        assert!(others.len() < 8, "the server takes more connections than it should");
+    }
+    while store.destroy(&Stage::without_session().live).await.is_err_and(|error| error.outcome_unknown()) {}
+    for (operation, told, error) in errors_of(&store, all()).await {
+        assert_eq!(told, UNAVAILABLE, "{operation:?}: {error:?}");
+    }
+    let (answer, took) = timed(impatient(url.as_str()).schema(APP).build()).await;
+    let error = answer.unwrap_err();
+    assert_eq!(told(&error, &Stage::without_session()), UNAVAILABLE, "{error:?}");
+    assert!(error.to_string().contains("give the store fewer"), "{error}");
+    assert!(took < SHORT + SLACK, "it took {took:?}");
+    for connection in others {
+        connection.close().await.unwrap();
+    }
+    recovery(|| store.ping()).await;
+    works(&store).await;
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_connections_of_the_role_says_so() {
+    let database = Database::new("no_connections").await;
+    let store = store_with(&database, "unwanted", "application_name = unwanted").await;
+    database.execute("ALTER ROLE unwanted NOLOGIN").await;
+    database.terminate_all().await;
+    recovery(|| async {
+        match store.ping().await {
+            Err(error) if error.kind() == ErrorKind::Config => Ok(()),
+            other => other,
+        }
+    })
+    .await;
+    let error = store.ping().await.unwrap_err();
+    assert_eq!(told(&error, &Stage::without_session()), (ErrorKind::Config, false, false), "{error:?}");
+    database.execute("ALTER ROLE unwanted LOGIN").await;
+    works(&store).await;
+}
+
+#[tokio::test]
+async fn a_client_that_drops_a_call_leaves_no_broken_connection_and_no_lock() {
+    let database = Database::new("dropped_calls").await;
+    let store = builder(database.url()).connections(2).operation_timeout(Duration::from_secs(3)).build().await.unwrap();
+    for operation in all().filter(|operation| changes(*operation)) {
+        let stage = Stage::set(&store).await.unwrap();
+        let foreign = database.hold(&stage.live).await;
+        tokio::select! {
+            answer = operation.run(&store, &stage) => {
+                // These wait for no row.
+                assert!(matches!(operation, Operation::Create | Operation::Prune), "{operation:?}: {answer:?}");
+            }
+            () = database.until_waiting(1) => {}
+        }
+        // Others are served while its statement still waits.
+        let (other, took) = timed(Stage::set(&store)).await;
+        assert!(took < Duration::from_secs(1), "{operation:?}: it took {took:?}");
+        assert!(Operation::Rotate.run(&store, &other.unwrap()).await.unwrap());
+        foreign.roll_back().await;
+        database.until("NOT EXISTS (SELECT FROM pg_locks WHERE relation = 'app'::regclass)").await;
+        // It was done, or it was not.
+        assert_eq!(store.get(&stage.live).await.unwrap().is_some(), store.destroy(&stage.live).await.unwrap());
+    }
+    database.until_connections(3).await;
+    works(&store).await;
+    let idle = "NOT EXISTS (SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%')";
+    database.until(idle).await;
+    sqlx::raw_sql("SELECT 1").execute(&mut database.connection().await).await.unwrap();
+}

@@ -1,0 +1,112 @@
+//! Statements that the server takes back, and that are run again: deadlocks and serialization failures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join;
+use session_store_core::{ErrorKind, Owner, SessionStore, SetMode, Write};
+use session_store_postgres::sqlx::{self, AssertSqlSafe};
+
+use crate::database::{Database, bytea};
+use crate::operations::Stage;
+use crate::support::{APP, HOUR, new_key, open, timed, works, write_of};
+
+const TASKS: usize = 16;
+const ROUNDS: usize = 10;
+
+/// Every task adds 1 to one of two numbers, again and again, and no addition is lost.
+async fn count_together(nodes: [Arc<dyn SessionStore>; 2]) {
+    let keys = [new_key(), new_key()];
+    let write = |number: usize| Write::new(number.to_string(), HOUR, HOUR).unwrap();
+    for key in &keys {
+        nodes[0].set(key, &write(0), SetMode::Create).await.unwrap();
+    }
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let (store, key) = (Arc::clone(&nodes[task % 2]), keys[task / 2 % 2]);
+            tokio::spawn(async move {
+                let mut rounds = 0;
+                while rounds < ROUNDS {
+                    let record = store.get(&key).await.unwrap().unwrap();
+                    let number: usize = std::str::from_utf8(&record.data).unwrap().parse().unwrap();
+                    let mode = SetMode::Update(record.meta.version);
+                    match store.set(&key, &write(number + 1), mode).await {
+                        Ok(_) => rounds += 1,
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}"),
+                    }
+                    assert!(store.touch(&key, HOUR).await.unwrap());
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    for key in &keys {
+        let record = nodes[0].get(key).await.unwrap().unwrap();
+        assert_eq!(record.data, (TASKS / 2 * ROUNDS).to_string());
+    }
+}
+
+/// Of many rotations, saves and ends of one session, side by side, exactly one rotation succeeds.
+async fn rotate_together(nodes: [Arc<dyn SessionStore>; 2]) {
+    let stage = Stage::set(&*nodes[0]).await.unwrap();
+    let write = Write::new("data", HOUR, HOUR).unwrap().with_owner(Owner::Keep);
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let (store, from, write) = (Arc::clone(&nodes[task % 2]), stage.live, write.clone());
+            tokio::spawn(async move { store.rotate(&from, &new_key(), &write, None).await })
+        })
+        .collect();
+    let mut successes = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(_) => successes += 1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}"),
+        }
+    }
+    assert_eq!(successes, 1);
+    assert_eq!(nodes[1].destroy_by_user(&stage.user, None).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stricter_isolation_of_the_role_changes_no_answer() {
+    let database = Database::new("isolation").await;
+    drop(open(database.url()).await);
+    for level in ["repeatable read", "serializable"] {
+        let role = level.replace(' ', "_");
+        let url = database.role(&role, &[&format!("default_transaction_isolation = '{level}'")]).await;
+        database.execute(&format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {APP} TO {role}")).await;
+        let nodes =
+            [Arc::new(open(url.as_str()).await), Arc::new(open(url).await)].map(|node| node as Arc<dyn SessionStore>);
+        count_together(nodes.clone()).await;
+        rotate_together(nodes.clone()).await;
+        works(&*nodes[0]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deadlock_with_somebody_else_is_tried_again() {
+    let database = Database::new("deadlock").await;
+    let store = open(database.url()).await;
+    let stage = Stage::set(&store).await.unwrap();
+    let write = write_of(&stage.user);
+    store.set(&stage.free, &write, SetMode::Create).await.unwrap();
+    let (low, high) = (stage.live.min(stage.free), stage.live.max(stage.free));
+    // The other side has the longer patience, so it is the store whose statement is taken back.
+    let mut foreign = database.hold(&high).await;
+    sqlx::raw_sql("SET deadlock_timeout = '10s'").execute(&mut foreign.0).await.unwrap();
+    let others = async {
+        database.until_waiting(1).await;
+        let statement = format!("SELECT FROM app WHERE key = {} FOR UPDATE", bytea(&low));
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut foreign.0).await.unwrap();
+        // It is run again by now, and waits.
+        database.until_waiting(1).await;
+        foreign.roll_back().await;
+    };
+    let ((ended, took), ()) = join(timed(store.destroy_by_user(&stage.user, None)), others).await;
+    assert_eq!(ended.unwrap(), 2);
+    assert!(took < Duration::from_secs(4), "it took {took:?}");
+    let deadlocks = "(SELECT deadlocks = 1 FROM pg_stat_database WHERE datname = current_database())";
+    database.until(deadlocks).await;
+}

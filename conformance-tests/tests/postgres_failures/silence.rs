@@ -1,0 +1,227 @@
+//! Servers that are silent or gone: every operation ends in time, and the store works again by itself (clause E3).
+
+use std::time::Duration;
+
+use conformance_tests::servers::{PostgresServer, Proxy};
+use futures_util::future::join_all;
+use session_store_core::{ErrorKind, SessionStore as _};
+use session_store_postgres::PostgresStore;
+
+use crate::operations::{ON_KEYS, Operation, SWEEPS, Stage, all};
+use crate::relay::Relay;
+use crate::support::{
+    SHORT, SLACK, builder, changes, errors_of, impatient, pool_of_one, recovery, timed, told, until_idle, works,
+};
+
+/// How soon all must work again, after what was wrong is mended.
+const RECOVERY: Duration = Duration::from_secs(2);
+
+/// A store for each operation, so that each has a connection that nobody has found fault with, and sessions that no
+/// other clears.
+async fn stores(url: &str) -> Vec<(Operation, PostgresStore, Stage)> {
+    let mut stores = Vec::new();
+    for operation in all() {
+        let pool = pool_of_one(url).await;
+        let store = impatient(pool.clone()).table(format!("{operation:?}")).build().await.unwrap();
+        let stage = Stage::set(&store).await.unwrap();
+        operation.run(&store, &stage).await.unwrap();
+        let stage = Stage::set(&store).await.unwrap();
+        until_idle(&pool).await;
+        stores.push((operation, store, stage));
+    }
+    stores
+}
+
+async fn all_end_in_a_timeout(stores: &[(Operation, PostgresStore, Stage)]) {
+    join_all(stores.iter().map(|(operation, store, stage)| async move {
+        let (answer, took) = timed(operation.run(store, stage)).await;
+        let error = answer.unwrap_err();
+        let timeout = (ErrorKind::Timeout, true, changes(*operation));
+        assert_eq!(told(&error, stage), timeout, "{operation:?}: {error:?}");
+        assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
+    }))
+    .await;
+}
+
+/// The connections are new ones now, which are not made: so nothing is sent.
+async fn nothing_more_is_sent(stores: &[(Operation, PostgresStore, Stage)]) {
+    join_all(stores.iter().filter(|(operation, ..)| ON_KEYS.contains(operation)).map(
+        |(operation, store, stage)| async move {
+            let (answer, took) = timed(operation.run(store, stage)).await;
+            let error = answer.unwrap_err();
+            assert!(error.is_transient() && !error.outcome_unknown(), "{operation:?}: {error:?}");
+            assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
+        },
+    ))
+    .await;
+}
+
+async fn all_work_again(stores: &[(Operation, PostgresStore, Stage)]) {
+    let recoveries = stores.iter().map(|(_, store, stage)| recovery(|| store.get(&stage.live)));
+    let slowest = join_all(recoveries).await.into_iter().max().unwrap();
+    assert!(slowest < RECOVERY, "it took {slowest:?}");
+    for (operation, store, _) in stores {
+        let stage = Stage::set(store).await.unwrap();
+        assert!(operation.run(store, &stage).await.unwrap(), "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_a_timeout_until_it_goes_on() {
+    let server = PostgresServer::start(&[]).await.unwrap();
+    let stores = stores(&server.url()).await;
+    server.stop().unwrap();
+    all_end_in_a_timeout(&stores).await;
+    nothing_more_is_sent(&stores).await;
+    server.resume().unwrap();
+    all_work_again(&stores).await;
+}
+
+#[tokio::test]
+async fn a_network_that_swallows_everything_is_a_timeout_until_it_lets_go() {
+    let server = PostgresServer::start(&[]).await.unwrap();
+    let proxy = Proxy::start(&server.url()).await.unwrap();
+    let stores = stores(&proxy.url()).await;
+    proxy.hold();
+    all_end_in_a_timeout(&stores).await;
+    nothing_more_is_sent(&stores).await;
+    proxy.release();
+    all_work_again(&stores).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_stays_dead_for_ever_is_given_up() {
+    let server = PostgresServer::start(&[]).await.unwrap();
+    let network = Relay::start(server.port()).await;
+    let stores = stores(&format!("postgres://postgres@127.0.0.1:{}/postgres", network.port)).await;
+    network.leads_to.send_replace(server.port());
+    all_end_in_a_timeout(&stores).await;
+    // The very next call.
+    for (operation, store, _) in &stores {
+        let stage = Stage::set(store).await.unwrap();
+        assert!(operation.run(store, &stage).await.unwrap(), "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_dies_while_it_is_given_back_is_given_up() {
+    let server = PostgresServer::start(&[]).await.unwrap();
+    let network = Relay::start(server.port()).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", network.port);
+    let store = impatient(url).connections(1).build().await.unwrap();
+    works(&store).await;
+    store.ping().await.unwrap();
+    // The driver tries the connection once more after each use.
+    network.leads_to.send_replace(server.port());
+    let took = recovery(|| store.ping()).await;
+    assert!(took < RECOVERY, "it took {took:?}");
+    works(&store).await;
+}
+
+#[tokio::test]
+async fn connections_that_died_while_they_rested_are_given_up_in_time() {
+    const CONNECTIONS: usize = 8;
+    let server = PostgresServer::start(&[]).await.unwrap();
+    let network = Relay::start(server.port()).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", network.port);
+    let store = builder(url).connections(CONNECTIONS).connect_timeout(SHORT).build().await.unwrap();
+    let rotations = (0..CONNECTIONS).map(async |_| {
+        let stage = Stage::set(&store).await.unwrap();
+        assert!(Operation::Rotate.run(&store, &stage).await.unwrap());
+    });
+    join_all(rotations).await;
+    tokio::time::sleep(Duration::from_secs(1) + SLACK).await;
+    network.leads_to.send_replace(server.port());
+    // One such connection fails one call at the most.
+    let calls = (0..CONNECTIONS).map(async |_| {
+        let stage = Stage::without_session();
+        let (answer, took) = timed(Operation::List.run(&store, &stage)).await;
+        let told = answer.map_err(|error| told(&error, &stage));
+        assert!(took < SHORT + SLACK, "it took {took:?}: {told:?}");
+    });
+    join_all(calls).await;
+    works(&store).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_unavailable_and_used_again_when_it_is_back() {
+    let server = PostgresServer::start(&[]).await.unwrap();
+    let store = impatient(server.url()).operation_timeout(4 * SHORT).sweep_timeout(4 * SHORT).build().await.unwrap();
+    let stage = Stage::set(&store).await.unwrap();
+    works(&store).await;
+    for is_killed in [true, false] {
+        if is_killed {
+            server.kill();
+        } else {
+            server.shut_down().await.unwrap();
+        }
+        // What is left of the connections.
+        while store.destroy(&stage.free).await.is_err_and(|error| error.outcome_unknown()) {}
+        let failures = all().map(async |operation| {
+            let (answer, took) = timed(operation.run(&store, &stage)).await;
+            let error = answer.unwrap_err();
+            assert_eq!(told(&error, &stage), (ErrorKind::Unavailable, true, false), "{operation:?}: {error:?}");
+            // The driver waits for a server that starts.
+            assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
+        });
+        join_all(failures).await;
+        let (answer, took) = timed(impatient(server.url()).build()).await;
+        assert_eq!(told(&answer.unwrap_err(), &stage), (ErrorKind::Unavailable, true, false));
+        assert!(took < SLACK, "it took {took:?}");
+
+        server.restart().await.unwrap();
+        assert!(recovery(|| store.ping()).await < RECOVERY);
+        works(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_a_failure_of_build_within_the_timeouts() {
+    let server = PostgresServer::start(&[]).await.unwrap();
+    server.stop().unwrap();
+    let (answer, took) = timed(impatient(server.url()).build()).await;
+    let error = answer.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    assert!(took < SHORT + SLACK, "it took {took:?}");
+}
+
+#[tokio::test]
+async fn a_sweep_ends_in_its_own_timeout() {
+    let server = PostgresServer::start(&[]).await.unwrap();
+    let store = builder(server.url()).sweep_timeout(SHORT).build().await.unwrap();
+    let stage = Stage::set(&store).await.unwrap();
+    // A connection for each, and no other.
+    join_all(SWEEPS.map(|operation| operation.run(&store, &stage))).await;
+    server.stop().unwrap();
+    let sweeps = SWEEPS.map(async |operation| {
+        let (answer, took) = timed(operation.run(&store, &stage)).await;
+        let error = answer.unwrap_err();
+        assert!(error.is_transient(), "{operation:?}: {error:?}");
+        assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
+    });
+    join_all(sweeps).await;
+    server.resume().unwrap();
+    recovery(|| store.ping()).await;
+    works(&store).await;
+}
+
+#[tokio::test]
+async fn an_operation_timeout_shorter_than_the_connect_timeout_is_kept() {
+    let server = PostgresServer::start(&[]).await.unwrap();
+    let proxy = Proxy::start(&server.url()).await.unwrap();
+    let store = impatient(proxy.url()).connect_timeout(10 * SHORT).connections(1).build().await.unwrap();
+    works(&store).await;
+    proxy.hold();
+    proxy.cut().await;
+    // It finds its connection dead.
+    store.ping().await.unwrap_err();
+    let (failures, took) = timed(errors_of(&store, ON_KEYS)).await;
+    // They never had a connection to be sent on.
+    for (operation, (_, is_transient, is_unknown), error) in failures {
+        assert!(is_transient && !is_unknown, "{operation:?}: {error:?}");
+    }
+    assert!(took < SHORT + SLACK, "it took {took:?}");
+    proxy.release();
+    recovery(|| store.ping()).await;
+    works(&store).await;
+}

@@ -1,0 +1,141 @@
+//! Servers and connections that fail under load: what was acknowledged is there, no call takes too long, and the store
+//! works again by itself. And many nodes that want the same sessions: nobody fails.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "the counts, for whoever asks with --nocapture")]
+
+mod crowd;
+#[path = "../load/mod.rs"]
+mod load;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use conformance_tests::servers::{PostgresServer, Proxy};
+use session_store_core::{ErrorKind, SessionStore};
+use session_store_postgres::PostgresStore;
+use tokio::time::sleep;
+
+use crate::load::{Load, Report};
+
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How soon after a server's return all must work again.
+const RECOVERY: Duration = Duration::from_secs(2);
+
+/// What a server must be told so that it loses nothing. It is the default.
+const SAFE: [(&str, &str); 3] = [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on")];
+
+async fn store(url: &str) -> Arc<dyn SessionStore> {
+    let builder = PostgresStore::builder(url).table("load").migrate();
+    Arc::new(builder.operation_timeout(OPERATION_TIMEOUT).build().await.unwrap())
+}
+
+/// Every failure is one of a database that cannot serve now.
+fn check_kinds(report: &Report) {
+    for error in report.failures() {
+        let is_failure = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
+        assert!(is_failure && error.is_transient(), "{error:?}");
+    }
+}
+
+/// All that holds whatever happened at these moments.
+async fn check(report: &Report, store: &dyn SessionStore, moments: &[Instant]) {
+    report.check_times(OPERATION_TIMEOUT);
+    check_kinds(report);
+    let recovery = moments.iter().map(|since| report.recovery(*since)).max().unwrap();
+    assert!(recovery <= RECOVERY, "it took {recovery:?} until all worked again");
+    let unknown = report.failures().filter(|error| error.outcome_unknown()).count();
+    assert!(unknown > 0, "no operation was under way when something failed");
+    let sessions = report.check(store).await;
+    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
+    println!(
+        "{acknowledged} acknowledged, {failed} failed ({unknown} unknown), {sessions} sessions looked at, \
+         again after {recovery:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
+    let server = PostgresServer::start(&SAFE).await.unwrap();
+    let store = store(&server.url()).await;
+    let load = Load::start(&store);
+    let mut returns = Vec::new();
+    for _ in 0..3 {
+        sleep(Duration::from_millis(500)).await;
+        server.kill();
+        sleep(Duration::from_millis(300)).await;
+        server.restart().await.unwrap();
+        returns.push(Instant::now());
+    }
+    sleep(Duration::from_secs(1)).await;
+    let report = load.stop().await;
+    check(&report, &*store, &returns).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_the_server_is_shut_down() {
+    let server = PostgresServer::start(&SAFE).await.unwrap();
+    let store = store(&server.url()).await;
+    let load = Load::start(&store);
+    sleep(Duration::from_millis(500)).await;
+    server.shut_down().await.unwrap();
+    server.restart().await.unwrap();
+    let returned = Instant::now();
+    sleep(Duration::from_secs(1)).await;
+    let report = load.stop().await;
+    check(&report, &*store, &[returned]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_all_connections_are_ended() {
+    let server = PostgresServer::start(&SAFE).await.unwrap();
+    let store = store(&server.url()).await;
+    let load = Load::start(&store);
+    let mut ends = Vec::new();
+    for _ in 0..5 {
+        sleep(Duration::from_millis(300)).await;
+        let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE client_port > 0";
+        assert!(server.ask::<i64>(terminate).await.unwrap() > 0);
+        ends.push(Instant::now());
+    }
+    sleep(Duration::from_millis(500)).await;
+    let report = load.stop().await;
+    check(&report, &*store, &ends).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_the_network_cuts_connections() {
+    let server = PostgresServer::start(&SAFE).await.unwrap();
+    let proxy = Proxy::start(&server.url()).await.unwrap();
+    let store = store(&proxy.url()).await;
+    let load = Load::start(&store);
+    let mut cuts = Vec::new();
+    for _ in 0..10 {
+        sleep(Duration::from_millis(150)).await;
+        proxy.cut().await;
+        cuts.push(Instant::now());
+    }
+    sleep(Duration::from_millis(500)).await;
+    let report = load.stop().await;
+    check(&report, &*store, &cuts).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_the_network_swallows_everything_for_a_while() {
+    let server = PostgresServer::start(&SAFE).await.unwrap();
+    let proxy = Proxy::start(&server.url()).await.unwrap();
+    let store = store(&proxy.url()).await;
+    let load = Load::start(&store);
+    sleep(Duration::from_millis(500)).await;
+    proxy.hold();
+    sleep(OPERATION_TIMEOUT * 2).await;
+    // What was held is gone, as after a change of the network's ways.
+    proxy.cut().await;
+    proxy.release();
+    let returned = Instant::now();
+    sleep(RECOVERY / 2).await;
+    let report = load.stop().await;
+    check(&report, &*store, &[returned]).await;
+}
