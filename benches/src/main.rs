@@ -1,12 +1,17 @@
-//! `cargo run --release -p benches -- [memory|redis]`: the stores side by side with what one would use instead, in one
-//! run on one machine. Ratios are what to look at.
+//! `cargo run --release -p benches -- [memory | redis | postgres [url]]`: the stores side by side with what one would
+//! use instead, in one run on one machine. Ratios are what to look at.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
 
 mod corpus;
 mod measure;
 mod memory;
+mod ours;
+mod postgres;
 mod redis;
+mod store;
+mod table;
+mod tower;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -23,9 +28,11 @@ fn main() -> ExitCode {
 
 fn run(arguments: impl Iterator<Item = OsString>) -> measure::Result {
     let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
-    match arguments.join(" ").as_str() {
-        "" | "memory" => Ok(memory::run()?),
-        "redis" => redis::run(),
-        other => Err(format!("no benchmark of {other}; there are memory and redis").into()),
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] | ["memory"] => Ok(memory::run()?),
+        ["redis"] => redis::run(),
+        ["postgres"] => postgres::run(None),
+        ["postgres", url] => postgres::run(Some(url)),
+        other => Err(format!("no benchmark of {}; there are memory, redis and postgres", other.join(" ")).into()),
     }
 }

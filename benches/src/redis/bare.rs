@@ -6,9 +6,10 @@ use redis::Cmd;
 use redis::aio::MultiplexedConnection;
 
 use super::server::Server;
-use super::{HOUR, SESSIONS, Store, found, nth};
+use super::{Keyed, SESSIONS};
 use crate::corpus::Session;
 use crate::measure::{Operation, Result};
+use crate::store::{HOUR, Save, Store, each, found, nth};
 
 pub(super) const GET: &str = "bare GET";
 pub(super) const SET: &str = "bare SET PX";
@@ -28,16 +29,14 @@ pub(super) struct Bare {
 }
 
 impl Bare {
-    pub(super) async fn fill(server: &Server, sessions: &[Session]) -> Result<Self> {
+    pub(super) async fn fill(server: &Server, sessions: &[Session]) -> Result<Arc<Self>> {
         let mut connection = server.connection().clone();
         let sha = redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(&mut connection).await?;
         // As long as those of session-store-redis.
         let keys = (0..SESSIONS).map(|session| format!("{}\0b{session:032}", server.prefix()).into_bytes()).collect();
         let values = sessions.iter().map(|session| [&HEAD[..], &session.messagepack].concat()).collect();
-        let bare = Self { connection, keys, values, sha };
-        for session in 0..SESSIONS {
-            bare.save(session).await?;
-        }
+        let bare = Arc::new(Self { connection, keys, values, sha });
+        each(SESSIONS, Save(Arc::clone(&bare))).await?;
         Ok(bare)
     }
 
@@ -46,11 +45,13 @@ impl Bare {
     }
 }
 
-impl Store for Bare {
-    fn key(&self, session: usize) -> Result<Vec<u8>> {
+impl Keyed for Bare {
+    fn key(&self, _server: &Server, session: usize) -> Result<Vec<u8>> {
         nth(&self.keys, session).cloned()
     }
+}
 
+impl Store for Bare {
     async fn load(&self, session: usize) -> Result {
         let mut get = redis::cmd("GET");
         get.arg(nth(&self.keys, session)?);

@@ -5,7 +5,6 @@
 //! text, which costs next to nothing to decode, and where both decode the whole session into the same type.
 
 mod bare;
-mod ours;
 mod server;
 mod table;
 mod tower;
@@ -13,19 +12,24 @@ mod tower;
 use std::sync::Arc;
 use std::time::Duration;
 
+use session_store_redis::RedisStore;
 use tokio::runtime::Builder;
+use tower_sessions_redis_store::RedisStore as TowerRedisStore;
+use tower_sessions_redis_store::fred::prelude::Pool;
 
 use self::bare::{Bare, SaveByScript};
-use self::ours::{LoadAndDecode, Ours};
 use self::server::Server;
-use self::tower::TowerSessions;
 use crate::corpus;
-use crate::measure::{Operation, ROUNDS, Result, Subject, TURN, take_turns};
+use crate::measure::{Result, Subject, Turns, take_turns};
+use crate::ours::{LoadAndDecode, Ours};
+use crate::store::{Load, Save, each};
+use crate::tower::{Create, TowerSessions, as_fields};
 
+const OURS: &str = "session-store-redis";
 const THREADS: usize = 2;
 const TASKS: usize = 64;
 const SESSIONS: usize = 10_000;
-const HOUR: Duration = Duration::from_hours(1);
+const TURNS: Turns = Turns { rounds: 21, length: Duration::from_millis(333) };
 
 pub(crate) fn run() -> Result {
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
@@ -44,33 +48,39 @@ pub(crate) fn run() -> Result {
 
 struct Stores {
     bare: Arc<Bare>,
-    ours: Arc<Ours>,
+    ours: Arc<Ours<RedisStore>>,
     /// With one text as the data of each session.
-    tower: Arc<TowerSessions>,
+    tower: Arc<Tower>,
     /// With the fields of each session.
-    tower_fields: Arc<TowerSessions>,
+    tower_fields: Arc<Tower>,
 }
+
+type Tower = TowerSessions<TowerRedisStore<Pool>>;
 
 impl Stores {
     async fn fill(server: &Server) -> Result<Self> {
         let sessions = corpus::sessions()?;
-        let pool = tower::connect(server).await?;
-        Ok(Self {
-            bare: Arc::new(Bare::fill(server, &sessions).await?),
-            ours: Arc::new(Ours::fill(server, &sessions).await?),
-            tower: Arc::new(TowerSessions::fill(&pool, &sessions, tower::as_one_text).await?),
-            tower_fields: Arc::new(TowerSessions::fill(&pool, &sessions, tower::as_fields).await?),
-        })
+        let store = RedisStore::builder(server.url()).prefix(server.prefix()).build().await?;
+        let peer = tower::connect(server).await?;
+        let tower = TowerSessions::new(peer.clone(), &sessions, tower::as_one_text, SESSIONS)?;
+        each(SESSIONS, Create(Arc::clone(&tower))).await?;
+        let tower_fields = TowerSessions::new(peer, &sessions, as_fields, SESSIONS)?;
+        each(SESSIONS, Create(Arc::clone(&tower_fields))).await?;
+        let bare = Bare::fill(server, &sessions).await?;
+        let ours = Ours::fill(store, &sessions, SESSIONS).await?;
+        Ok(Self { bare, ours, tower, tower_fields })
     }
 
     /// What is compared, and how fast it is.
     async fn compare(&self, server: &Server) -> Result<(String, [Subject; 9])> {
         let Self { bare, ours, tower, tower_fields } = self;
         let heading = format!(
-            "{}; {TASKS} tasks on {THREADS} threads; {ROUNDS} turns of {TURN:?} each\n\
+            "{}; {TASKS} tasks on {THREADS} threads; {} turns of {:?} each\n\
              {SESSIONS} sessions of the corpus, in MessagePack; bytes of a key and, on average, of a value:\n  \
              bare {}; session-store-redis {}; tower-sessions {}, with fields {}",
             server.release().await?,
+            TURNS.rounds,
+            TURNS.length,
             server.lengths(&**bare).await?,
             server.lengths(&**ours).await?,
             server.lengths(&**tower).await?,
@@ -78,16 +88,16 @@ impl Stores {
         );
         let mut subjects = [
             Subject::new(bare::GET, TASKS, Load(Arc::clone(bare))),
-            Subject::new(ours::NAME, TASKS, Load(Arc::clone(ours))),
+            Subject::new(OURS, TASKS, Load(Arc::clone(ours))),
             Subject::new(tower::NAME, TASKS, Load(Arc::clone(tower))),
-            Subject::new(ours::NAME, TASKS, LoadAndDecode(Arc::clone(ours))),
+            Subject::new(OURS, TASKS, LoadAndDecode(Arc::clone(ours))),
             Subject::new(tower::NAME, TASKS, Load(Arc::clone(tower_fields))),
             Subject::new(bare::SET, TASKS, Save(Arc::clone(bare))),
             Subject::new(bare::EVALSHA, TASKS, SaveByScript(Arc::clone(bare))),
-            Subject::new(ours::NAME, TASKS, Save(Arc::clone(ours))),
+            Subject::new(OURS, TASKS, Save(Arc::clone(ours))),
             Subject::new(tower::NAME, TASKS, Save(Arc::clone(tower))),
         ];
-        take_turns(&mut subjects).await?;
+        take_turns(&mut subjects, TURNS).await?;
         Ok((heading, subjects))
     }
 
@@ -100,33 +110,13 @@ impl Stores {
 }
 
 /// Sessions in Redis, by number.
-trait Store: Send + Sync + 'static {
+trait Keyed {
     /// The key that Redis knows a session by.
-    fn key(&self, session: usize) -> Result<Vec<u8>>;
-    fn load(&self, session: usize) -> impl Future<Output = Result> + Send;
-    fn save(&self, session: usize) -> impl Future<Output = Result> + Send;
+    fn key(&self, server: &Server, session: usize) -> Result<Vec<u8>>;
 }
 
-struct Load<S>(Arc<S>);
-struct Save<S>(Arc<S>);
-
-impl<S: Store> Operation for Load<S> {
-    async fn operate(&self, session: usize) -> Result {
-        self.0.load(session).await
+impl Keyed for Ours<RedisStore> {
+    fn key(&self, server: &Server, session: usize) -> Result<Vec<u8>> {
+        Ok([server.prefix().as_bytes(), b"\0s", Self::key(self, session)?.as_bytes()].concat())
     }
-}
-
-impl<S: Store> Operation for Save<S> {
-    async fn operate(&self, session: usize) -> Result {
-        self.0.save(session).await
-    }
-}
-
-/// There are more numbers than sessions, and more sessions than the corpus has.
-fn nth<T>(items: &[T], number: usize) -> Result<&T> {
-    items.get(number % items.len().max(1)).ok_or_else(|| "there are no sessions".into())
-}
-
-fn found(is_there: bool) -> Result {
-    if is_there { Ok(()) } else { Err("a session is not there that should be".into()) }
 }

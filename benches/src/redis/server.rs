@@ -8,8 +8,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
 use session_store_core::{SessionId, SessionKey};
 
-use super::{SESSIONS, Store};
+use super::{Keyed, SESSIONS};
 use crate::measure::Result;
+use crate::store::found;
 
 const VARIABLE: &str = "SESSION_STORE_TEST_REDIS_URL";
 
@@ -60,21 +61,21 @@ impl Server {
     }
 
     /// How long the keys and the values of a store are.
-    pub(super) async fn lengths<S: Store>(&self, store: &S) -> Result<Lengths> {
+    pub(super) async fn lengths<S: Keyed>(&self, store: &S) -> Result<Lengths> {
         const SAMPLE: usize = 1_000;
         let (mut keys, mut values) = (0, 0);
         for session in 0..SAMPLE {
-            let key = store.key(session)?;
+            let key = store.key(self, session)?;
             let value: usize = redis::cmd("STRLEN").arg(&key).query_async(&mut self.connection.clone()).await?;
-            super::found(value > 0)?;
+            found(value > 0)?;
             (keys, values) = (keys + key.len(), values + value);
         }
         Ok(Lengths { key: keys / SAMPLE, value: values / SAMPLE })
     }
 
     /// Removes the sessions of a store.
-    pub(super) async fn remove<S: Store>(&self, store: &S) -> Result {
-        let keys = (0..SESSIONS).map(|session| store.key(session)).collect::<Result<Vec<_>>>()?;
+    pub(super) async fn remove<S: Keyed>(&self, store: &S) -> Result {
+        let keys = (0..SESSIONS).map(|session| store.key(self, session)).collect::<Result<Vec<_>>>()?;
         for keys in keys.chunks(1_000) {
             redis::cmd("DEL").arg(keys).exec_async(&mut self.connection.clone()).await?;
         }

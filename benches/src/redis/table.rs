@@ -1,10 +1,14 @@
 //! What the run has shown: ratios first.
 
-use crate::measure::{Subject, Summary};
+use crate::measure::Subject;
+use crate::table::{Target, conclude, ratio, values};
 
 /// A read must reach this part of a bare GET, and so many times the reads of tower-sessions.
-const OF_GET: f64 = 0.85;
-const OF_TOWER: f64 = 2.2;
+const OF_GET: Target = Target::AtLeast(0.85);
+const OF_TOWER: Target = Target::AtLeast(2.2);
+
+/// Thousands.
+const SCALE: f64 = 1e-3;
 
 const GET: &str = "get";
 const LOAD: &str = "get / load";
@@ -25,27 +29,8 @@ pub(super) fn print(subjects: &[Subject; 9]) {
     }
 
     println!("\nthousands a second: median of the rounds, middle half of them");
-    rates(GET, &[get, ours, tower]);
-    rates(DECODED, &[decoded, tower_decoded]);
-    rates(SET, &[set, script, ours_set, tower_set]);
-    println!("\n{}", if reads == [true; 2] { "Both targets are met." } else { "NOT every target is met." });
-}
-
-/// Prints one line, and says whether the target is met.
-fn ratio(operation: &str, subject: &Subject, other: &Subject, target: Option<f64>) -> bool {
-    let Summary { median, low, high } = subject.ratio_to(other);
-    let is_met = target.is_none_or(|target| median >= target);
-    let verdict = if is_met { "met" } else { "NOT met" };
-    let target = target.map(|target| format!("  {target:.2} {verdict}")).unwrap_or_default();
-    let pair = format!("{} / {}", subject.name, other.name);
-    println!("  {operation:<13}{pair:<50}{median:>7.2}{low:>8.2} - {high:.2}{target}");
-    is_met
-}
-
-fn rates(operation: &str, subjects: &[&Subject]) {
-    for subject in subjects {
-        let Summary { median, low, high } = subject.rate();
-        let [median, low, high] = [median, low, high].map(|rate| rate / 1e3);
-        println!("  {operation:<13}{:<50}{median:>7.1}{low:>8.1} - {high:.1}", subject.name);
-    }
+    values(GET, &[get, ours, tower], SCALE);
+    values(DECODED, &[decoded, tower_decoded], SCALE);
+    values(SET, &[set, script, ours_set, tower_set], SCALE);
+    conclude(&reads);
 }
