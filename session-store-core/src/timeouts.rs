@@ -76,6 +76,12 @@ impl Sweep {
     pub fn deadline(&self) -> Instant {
         (Instant::now() + self.each).min(self.end)
     }
+
+    /// When the whole must have ended.
+    #[must_use]
+    pub fn end(&self) -> Instant {
+        self.end
+    }
 }
 
 #[cfg(test)]

@@ -6,22 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_store_core::batch::{Batch, BatchLimits, Batcher};
-use session_store_core::{
-    ErrorKind, Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait,
-};
+use session_store_core::{Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait};
 use sqlx::postgres::PgRow;
 
 use crate::error::unexpected;
-use crate::link::{Effect, Link};
+use crate::link::{Effect, Link, is_held_up};
+use crate::pauses::Pauses;
 use crate::record::{self, value};
-use crate::sql::{Lock, Sql};
+use crate::sql::{Sql, Statement};
 use crate::value::Value;
 
 /// About how many bytes a request takes besides what it carries.
 const FRAME: usize = 128;
-
-/// How many changes of a kind wait for rows at once. Few: each has a connection meanwhile.
-const IN_FLIGHT_ALONE: usize = 2;
 
 /// What a statement says of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -68,8 +64,8 @@ impl Batch for Get {
     }
 
     async fn run(&self, requests: &[&SessionKey]) -> Result<Vec<Result<Option<Record>>>> {
-        let keys = [many_bytes(requests, |key| Some(key.as_bytes()))];
-        let rows = self.link.rows(&self.sql.get, &keys, Effect::Read, self.link.timeouts.deadline()).await?;
+        let keys = vec![many_bytes(requests, |key| Some(key.as_bytes()))];
+        let rows = self.link.sized(&self.sql.get, keys, Effect::Read).await?;
         let mut answers: Vec<_> = requests.iter().map(|_| Ok(None)).collect();
         for row in &rows {
             let place = usize::try_from(value::<i64>(row, 0)?).map_err(|_| unexpected())?.wrapping_sub(1);
@@ -97,7 +93,7 @@ pub(crate) trait Change: Clone + Send + Sync + 'static {
     }
 
     /// The statement of the operation. Its rows are keys with verdicts.
-    fn lock(sql: &Sql) -> &Lock;
+    fn statement(sql: &Sql) -> &Statement;
 
     /// The statement's values, for many such operations on different keys.
     fn values<'v>(changes: &[&'v Self]) -> Vec<Value<'v>>;
@@ -121,7 +117,7 @@ impl Change for Set {
         self.write.data().len()
     }
 
-    fn lock(sql: &Sql) -> &Lock {
+    fn statement(sql: &Sql) -> &Statement {
         &sql.set
     }
 
@@ -158,7 +154,7 @@ impl Change for Touch {
         &self.key
     }
 
-    fn lock(sql: &Sql) -> &Lock {
+    fn statement(sql: &Sql) -> &Statement {
         &sql.touch
     }
 
@@ -181,7 +177,7 @@ impl Change for Destroy {
         &self.key
     }
 
-    fn lock(sql: &Sql) -> &Lock {
+    fn statement(sql: &Sql) -> &Statement {
         &sql.destroy
     }
 
@@ -208,46 +204,42 @@ pub(crate) fn millis(timeout: Duration) -> i64 {
     i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Changes of one kind: many in one statement, and one by one where others hold the rows.
+/// Changes of one kind, many in one statement.
 #[derive(Debug)]
-pub(crate) struct Changes<C: Change> {
-    many: Batcher<Lane<C>>,
-    alone: Batcher<Lane<C>>,
-}
+pub(crate) struct Changes<C: Change>(Batcher<Statements<C>>);
 
 impl<C: Change> Changes<C> {
     pub(crate) fn new(link: &Arc<Link>, sql: &Arc<Sql>, limits: BatchLimits) -> Result<Self> {
-        let lane = |waits| Lane { link: Arc::clone(link), sql: Arc::clone(sql), waits, change: PhantomData };
-        let alone = BatchLimits { requests: 1, in_flight: IN_FLIGHT_ALONE.min(limits.in_flight), ..limits };
-        Ok(Self { many: Batcher::new(lane(false), limits)?, alone: Batcher::new(lane(true), alone)? })
+        let statements = Statements { link: Arc::clone(link), sql: Arc::clone(sql), change: PhantomData };
+        Batcher::new(statements, limits).map(Self)
     }
 
-    /// The verdict on one change.
+    /// The verdict on one change, once nobody else holds its row.
     pub(crate) async fn call(&self, change: C, deadline: Instant) -> Result<Verdict> {
-        let mut verdict = self.many.call(change.clone(), deadline.into()).await?;
-        while verdict == Verdict::Busy {
-            verdict = self.alone.call(change.clone(), deadline.into()).await?;
+        let mut pauses = Pauses::until(deadline);
+        loop {
+            let verdict = self.0.call(change.clone(), deadline.into()).await?;
+            if verdict != Verdict::Busy {
+                return Ok(verdict);
+            }
+            pauses.wait_for_row().await?;
         }
-        Ok(verdict)
     }
 
     pub(crate) fn close(&self) {
-        self.many.close();
-        self.alone.close();
+        self.0.close();
     }
 }
 
-/// The statements for many changes, or for one alone.
-pub(crate) struct Lane<C> {
+/// The statements for changes of one kind.
+pub(crate) struct Statements<C> {
     link: Arc<Link>,
     sql: Arc<Sql>,
-    /// Whether its statement waits for rows that others hold.
-    waits: bool,
     change: PhantomData<C>,
 }
 
 #[async_trait]
-impl<C: Change> Batch for Lane<C> {
+impl<C: Change> Batch for Statements<C> {
     type Request = C;
     type Answer = Verdict;
     type Key = SessionKey;
@@ -261,12 +253,10 @@ impl<C: Change> Batch for Lane<C> {
     }
 
     async fn run(&self, changes: &[&C]) -> Result<Vec<Result<Verdict>>> {
-        let Lock { skips, waits } = C::lock(&self.sql);
-        let sql = if self.waits { waits } else { skips };
-        let answer = self.link.rows(sql, &C::values(changes), Effect::Write, self.link.timeouts.deadline()).await;
-        let rows = match answer {
-            // The server gave up waiting, and has changed nothing: each is to be asked alone.
-            Err(error) if error.kind() == ErrorKind::Timeout && !error.outcome_unknown() && !self.waits => Vec::new(),
+        let rows = match self.link.sized(C::statement(&self.sql), C::values(changes), Effect::Write).await {
+            // Another transaction was inserting one of the keys. Its neighbours are not to wait for it.
+            Err(error) if is_held_up(&error) && changes.len() > 1 => return Err(error.with_transient(false)),
+            Err(error) if is_held_up(&error) => Vec::new(),
             answer => answer?,
         };
         let mut verdicts = HashMap::with_capacity(rows.len());

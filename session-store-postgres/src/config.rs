@@ -17,10 +17,16 @@ use crate::batch::{Changes, Get};
 use crate::error::{from_sqlx, no_connection};
 use crate::link::Link;
 use crate::names::{DEFAULT_SCHEMA, DEFAULT_TABLE, Names};
-use crate::pool::Pool;
+use crate::pool::{Pool, connect};
 use crate::sql::Sql;
 use crate::store::Shared;
 use crate::{layout, pooler};
+
+/// More than any server has.
+const MOST_CONNECTIONS: u32 = 10_000;
+
+/// More than makes a batch any faster.
+const MOST_SESSIONS: usize = 10_000;
 
 /// The PostgreSQL server of a store.
 ///
@@ -36,7 +42,12 @@ enum Source {
 
 impl From<&str> for Server {
     fn from(url: &str) -> Self {
-        Self(Source::Options(PgConnectOptions::from_str(url)))
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        // The driver takes any.
+        Self(Source::Options(match scheme.as_deref() {
+            Some("postgres" | "postgresql") => PgConnectOptions::from_str(url),
+            _ => Err(sqlx::Error::InvalidArgument("no URL of a PostgreSQL server".to_owned())),
+        }))
     }
 }
 
@@ -74,7 +85,7 @@ pub struct Builder {
     server: Server,
     schema: String,
     table: String,
-    connections: usize,
+    connections: u32,
     batches: BatchLimits,
     timeouts: Timeouts,
     data_limit: usize,
@@ -112,7 +123,7 @@ impl Builder {
     }
 
     /// How many connections there may be. Unless set, 16. A pool that was given has its own number.
-    pub fn connections(mut self, count: usize) -> Self {
+    pub fn connections(mut self, count: u32) -> Self {
         self.connections = count;
         self
     }
@@ -226,7 +237,7 @@ impl Builder {
         in_time(patience, layout::check(&mut connection, &names)).await?;
         // It has served, so a fault at its end is none.
         let _ = timeout(patience, connection.close()).await;
-        let sql = Arc::new(Sql::new(&names, timeouts.operation));
+        let sql = Arc::new(Sql::new(&names));
         let link = Arc::new(Link {
             pool: self.server.0.pool(self.connections, timeouts.connect, is_pooled)?,
             is_closed: AtomicBool::new(false),
@@ -266,8 +277,14 @@ impl Builder {
                 "a data limit over 256 MiB is more than a PostgreSQL row can surely hold; set a smaller one",
             ));
         }
-        if self.connections == 0 || self.batches.requests == 0 || self.batches.in_flight == 0 {
-            return Err(Error::config("a store needs 1 connection, and batches of 1 session, at least"));
+        if !(1..=MOST_CONNECTIONS).contains(&self.connections) {
+            return Err(Error::config(format!("a store has 1 to {MOST_CONNECTIONS} connections; set another number")));
+        }
+        let BatchLimits { requests, in_flight, .. } = self.batches;
+        if !(1..=MOST_SESSIONS).contains(&requests) || in_flight == 0 {
+            return Err(Error::config(format!(
+                "a batch has 1 to {MOST_SESSIONS} sessions, and 1 batch at least is in flight; set other numbers"
+            )));
         }
         self.timeouts.check()
     }
@@ -285,10 +302,10 @@ impl Source {
 
     /// A connection outside the pool.
     async fn connection(&self) -> Result<PgConnection> {
-        self.options()?.connect().await.map_err(|error| from_sqlx(&error))
+        connect(&self.options()?).await
     }
 
-    fn pool(&self, connections: usize, connect_timeout: Duration, is_pooled: bool) -> Result<Pool> {
+    fn pool(&self, connections: u32, connect_timeout: Duration, is_pooled: bool) -> Result<Pool> {
         if let Self::Pool(pool) = self {
             return Ok(Pool::Given(pool.clone()));
         }

@@ -1,5 +1,7 @@
 //! From the driver's errors to the store's.
 
+use std::io;
+
 use session_store_core::{Error, ErrorKind};
 use sqlx::Error as Driver;
 
@@ -16,6 +18,8 @@ struct Source {
 pub(crate) enum Remedy {
     /// It has changed nothing, and may do better when it is run again.
     Again,
+    /// The same, but not for ever.
+    AgainIfRaced,
     /// The same on another connection.
     AgainElsewhere,
     /// The connection is of no use any more.
@@ -30,8 +34,10 @@ pub(crate) enum Remedy {
 pub(crate) fn remedy(error: &Driver) -> Remedy {
     let Driver::Database(refusal) = error else { return Remedy::Vague };
     match refusal.code().as_deref().unwrap_or_default() {
-        // A serialization failure, a deadlock, a key that another statement has inserted meanwhile.
-        "40001" | "40P01" | "23505" => Remedy::Again,
+        // A serialization failure, a deadlock.
+        "40001" | "40P01" => Remedy::Again,
+        // A key that another statement has inserted meanwhile; or a rule of a unique index that is none of ours.
+        "23505" => Remedy::AgainIfRaced,
         // A plan from before a change of the table; a prepared statement that is gone.
         "0A000" | "26000" => Remedy::AgainElsewhere,
         // The server is a standby, and by another connection one may reach the primary.
@@ -55,18 +61,30 @@ pub(crate) fn from_sqlx(error: &Driver) -> Error {
     };
     let (kind, message) = match error {
         Driver::Database(_) => of_code(&code),
-        Driver::Io(_) | Driver::WorkerCrashed | Driver::PoolTimedOut => NO_CONNECTION,
+        Driver::Io(error) if error.kind() == io::ErrorKind::InvalidData => NO_TLS,
         Driver::PoolClosed => return closed(),
-        Driver::Tls(_) => (
-            ErrorKind::Config,
-            "no TLS with the PostgreSQL server: it has none, or its certificate is not trusted or for another name; \
-             `sslmode` and `sslrootcert` in the URL say what is wanted",
-        ),
+        Driver::Tls(_) => NO_TLS,
         Driver::Configuration(_) | Driver::InvalidArgument(_) => BAD_ADDRESS,
-        Driver::Protocol(_) => (ErrorKind::Config, "what answers is no PostgreSQL server; check the address"),
+        // A connection that is cut at its beginning reads as a byte of 0.
+        Driver::Protocol(text) if text.contains("SSLRequest") && !text.contains("0x00") => {
+            (ErrorKind::Config, "what answers is no PostgreSQL server; check the address")
+        }
+        Driver::Io(_) | Driver::Protocol(_) | Driver::WorkerCrashed | Driver::PoolTimedOut => NO_CONNECTION,
         _ => (ErrorKind::Internal, "the PostgreSQL driver failed"),
     };
     Error::new(kind, message).with_source(Source { class, code })
+}
+
+/// The error of an attempt to connect, by an address or by a socket's path.
+pub(crate) fn from_connecting(error: &Driver, by_path: bool) -> Error {
+    let is_missing =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied);
+    match error {
+        Driver::Io(error) if is_missing(error) && !by_path => Error::config(
+            "a file that the PostgreSQL address names cannot be read; look at its `sslrootcert`, `sslcert` and `sslkey`",
+        ),
+        error => from_sqlx(error),
+    }
 }
 
 /// The store was closed, or the pool that it uses.
@@ -87,6 +105,12 @@ pub(crate) fn unexpected() -> Error {
 const NO_CONNECTION: (ErrorKind, &str) = (
     ErrorKind::Unavailable,
     "no connection to the PostgreSQL server; is it running, is its address right, and are the pool's connections free?",
+);
+
+const NO_TLS: (ErrorKind, &str) = (
+    ErrorKind::Config,
+    "no TLS with the PostgreSQL server: it has none, or its certificate is not trusted or for another name; \
+     `sslmode` and `sslrootcert` in the URL say what is wanted",
 );
 
 const BAD_ADDRESS: (ErrorKind, &str) = (
@@ -114,11 +138,14 @@ fn of_code(code: &str) -> (ErrorKind, &'static str) {
         "3D000" => (Config, "the PostgreSQL server has no database of the URL's name"),
         "42P01" | "3F000" => NO_TABLE,
         "42501" => LACKS_RIGHTS,
+        "42939" => {
+            (Config, "PostgreSQL keeps names of schemas that begin with `pg_` for itself; choose another schema")
+        }
         "42703" | "42804" | "42883" => (
             Config,
             "the table is not laid out as this release does it; `Builder::migrate` brings an older one up to date",
         ),
-        "40001" | "40P01" | "23505" => (Unavailable, "the statement met others again and again, and changed nothing"),
+        "40001" | "40P01" => (Unavailable, "the statement met others again and again, and changed nothing"),
         "55P03" => (Timeout, "another transaction holds the session's row; nothing was changed"),
         "57014" => (Timeout, "the PostgreSQL server has cancelled the statement, as `statement_timeout` has it do"),
         "25006" => (Unavailable, "the PostgreSQL server is a standby now, and takes no writes"),

@@ -6,6 +6,7 @@ mod error;
 mod layout;
 mod link;
 mod names;
+mod pauses;
 mod pool;
 mod pooler;
 mod record;

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use session_store_core::{Error, ErrorKind, Result, Timeouts};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::error::{Remedy, closed, from_sqlx, remedy};
+use crate::pauses::Pauses;
 use crate::pool::{Lease, Pool};
+use crate::sql::Statement;
 use crate::value::{Value, written};
 
 /// Whether a statement changes anything.
@@ -21,9 +23,8 @@ pub(crate) enum Effect {
     Write,
 }
 
-/// The pause before a statement that met others is run again; it doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// How often a statement is run that finds a key that another one has inserted meanwhile, which happens once at most.
+const RACES: usize = 3;
 
 /// The way to the database.
 pub(crate) struct Link {
@@ -46,6 +47,20 @@ impl Link {
         self.is_closed.store(true, Ordering::Relaxed);
     }
 
+    /// Runs a statement for as many sessions as its values are for.
+    pub(crate) async fn sized(
+        &self,
+        statement: &Statement,
+        values: Vec<Value<'_>>,
+        effect: Effect,
+    ) -> Result<Vec<PgRow>> {
+        let deadline = self.timeouts.deadline();
+        match values.iter().map(Value::single).collect::<Option<Vec<_>>>() {
+            Some(values) => self.rows(&statement.one, &values, effect, deadline).await,
+            None => self.rows(&statement.many, &values, effect, deadline).await,
+        }
+    }
+
     /// Runs a statement, and gives its rows. What has changed nothing for certain is run again, within the deadline
     /// (clause K3).
     pub(crate) async fn rows(
@@ -55,7 +70,7 @@ impl Link {
         effect: Effect,
         deadline: Instant,
     ) -> Result<Vec<PgRow>> {
-        let mut pause = FIRST_PAUSE;
+        let (mut pauses, mut races) = (Pauses::until(deadline), 0);
         loop {
             if self.is_closed.load(Ordering::Relaxed) {
                 return Err(closed());
@@ -73,17 +88,17 @@ impl Link {
                 Err(error) => error,
             };
             let remedy = remedy(&error);
-            if matches!(remedy, Remedy::Again | Remedy::None) {
+            if matches!(remedy, Remedy::Again | Remedy::AgainIfRaced | Remedy::None) {
                 lease.keep();
             }
+            races += usize::from(remedy == Remedy::AgainIfRaced);
             let is_vague_write = remedy == Remedy::Vague && effect == Effect::Write;
-            let is_final = is_vague_write || matches!(remedy, Remedy::Elsewhere | Remedy::None);
-            if is_final || Instant::now() + pause >= deadline {
+            let is_final = is_vague_write || races == RACES || matches!(remedy, Remedy::Elsewhere | Remedy::None);
+            if is_final || pauses.are_over() {
                 let converted = from_sqlx(&error);
                 return Err(if is_vague_write { converted.with_outcome_unknown() } else { converted });
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pauses.pause().await;
         }
     }
 
@@ -96,4 +111,9 @@ impl Link {
         let query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
         values.iter().fold(query, |query, value| value.bind(query)).fetch_all(connection).await
     }
+}
+
+/// Whether a statement gave up, and changed nothing, because another transaction was inserting the same key.
+pub(crate) fn is_held_up(error: &Error) -> bool {
+    error.kind() == ErrorKind::Timeout && !error.outcome_unknown()
 }

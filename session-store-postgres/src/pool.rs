@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Row as _};
 use tokio::time::{sleep, timeout_at};
 
-use crate::error::{closed, from_sqlx, no_connection};
+use crate::error::{closed, from_connecting, from_sqlx, no_connection};
 
 /// How long a connection may be idle before it is tried before it is used.
 const FRESH: Duration = Duration::from_secs(1);
@@ -30,9 +30,9 @@ pub(crate) enum Pool {
 
 impl Pool {
     /// A pool of the store's own. It connects when it is first asked.
-    pub(crate) fn new(options: PgConnectOptions, connections: usize, connect_timeout: Duration) -> Result<Self> {
+    pub(crate) fn new(options: PgConnectOptions, connections: u32, connect_timeout: Duration) -> Result<Self> {
         let pool = managed::Pool::builder(Manager { options })
-            .max_size(connections)
+            .max_size(usize::try_from(connections).unwrap_or(usize::MAX))
             .create_timeout(Some(connect_timeout))
             .recycle_timeout(Some(connect_timeout))
             // So that no more are kept busy than are needed.
@@ -44,6 +44,8 @@ impl Pool {
 
     /// A connection, within the deadline.
     pub(crate) async fn lease(&self, timeouts: &Timeouts, deadline: Instant) -> Result<Lease> {
+        // So that nobody who waits no longer thinks that the statement was sent.
+        let deadline = deadline.min(Instant::now() + timeouts.operation * 3 / 4);
         match self {
             Self::Own(pool) => match timeout_at(deadline.into(), pool.get()).await {
                 Ok(Ok(connection)) => Ok(Lease(Some(Leased::Own(connection)))),
@@ -96,7 +98,7 @@ impl managed::Manager for Manager {
     type Error = Error;
 
     async fn create(&self) -> Result<PgConnection> {
-        let mut connection = self.options.connect().await.map_err(|error| from_sqlx(&error))?;
+        let mut connection = connect(&self.options).await?;
         refuse_standby(&mut connection).await?;
         Ok(connection)
     }
@@ -109,6 +111,22 @@ impl managed::Manager for Manager {
             connection.ping().await.map_err(|error| RecycleError::Backend(from_sqlx(&error)))?;
         }
         Ok(())
+    }
+}
+
+/// A new connection.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    install_tls_provider();
+    let by_path = options.get_socket().is_some() || options.get_host().starts_with('/');
+    options.connect().await.map_err(|error| from_connecting(&error, by_path))
+}
+
+/// With `sslmode=verify-ca`, the driver panics where the process has no provider by default and two to choose from.
+fn install_tls_provider() {
+    #[cfg(feature = "tls")]
+    {
+        // It fails where the application has chosen one, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 

@@ -1,23 +1,24 @@
 //! The statements. Each decides and changes in one step, by the server's clock, which a change reads after its rows
 //! are locked (clauses T2 and X1), and a read before it looks (K1).
 //!
-//! A batch skips rows that others hold (`busy`); its callers ask again, one by one, and wait then. All that a batch
-//! waits for is a key that another one is just inserting; both insert in the order of keys, so they cannot deadlock.
+//! No statement waits for a row that another one holds: it skips it and says `busy`, and is asked again. All that may
+//! be waited for, and not for long, is another transaction that is just inserting the same key. So nobody is held up by
+//! rows of others, and two nodes cannot deadlock.
+//!
 //! Rows are looked up one by one in a `LATERAL`, so that a plan made while the table was small is no full scan when it is
 //! large; arrays come out of a `SELECT`, so that the server does not see how long they are, and keeps one plan for all.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::names::Names;
 
 /// The statements on one table.
 #[derive(Debug)]
 pub(crate) struct Sql {
-    pub(crate) get: Arc<str>,
-    pub(crate) set: Lock,
-    pub(crate) touch: Lock,
-    pub(crate) destroy: Lock,
+    pub(crate) get: Statement,
+    pub(crate) set: Statement,
+    pub(crate) touch: Statement,
+    pub(crate) destroy: Statement,
     pub(crate) rotate: Arc<str>,
     pub(crate) list_by_user: Arc<str>,
     pub(crate) destroy_by_user: Arc<str>,
@@ -26,55 +27,63 @@ pub(crate) struct Sql {
     pub(crate) clear: Arc<str>,
 }
 
-/// A statement on rows that others may hold.
+/// A statement for many sessions, whose values are arrays, and the same for one, which is quicker.
 #[derive(Debug)]
-pub(crate) struct Lock {
-    /// It skips those rows: for many sessions at once.
-    pub(crate) skips: Arc<str>,
-    /// It waits for them: for one session.
-    pub(crate) waits: Arc<str>,
+pub(crate) struct Statement {
+    pub(crate) many: Arc<str>,
+    pub(crate) one: Arc<str>,
 }
 
 impl Sql {
-    pub(crate) fn new(names: &Names, operation_timeout: Duration) -> Self {
+    pub(crate) fn new(names: &Names) -> Self {
         let table = names.table();
-        let fill_for = |patience: Duration, text: &str| {
-            // No setting of 0, which is to wait for ever.
-            let text = text.replace("{lock_timeout}", &patience.as_millis().max(1).to_string());
-            let text = text.replace("{now}", NOW).replace("{began}", BEGAN);
+        let fill = |text: &str| -> Arc<str> {
+            let text = text.replace("{patience}", PATIENCE).replace("{now}", NOW).replace("{began}", BEGAN);
             // Last, because a table may have any name.
-            text.replace("{table}", &table)
+            text.replace("{is_held}", IS_HELD).replace("{table}", &table).into()
         };
-        // So that the server gives up, and says that nothing was changed, before the caller does.
-        let patience = operation_timeout * 3 / 4;
-        let fill = |text: &str| fill_for(patience, &text.replace("{patience}", PATIENCE));
-        let lock = |text: &str| {
-            let text = text.replace("{patience}", PATIENCE);
-            let skips = text.replace("{lock}", "FOR UPDATE SKIP LOCKED").replace("{is_held}", IS_HELD);
-            let waits = text.replace("{lock}", "FOR UPDATE").replace("{is_held}", "false");
-            Lock { skips: fill_for(patience.min(LONGEST_STALL), &skips).into(), waits: fill(&waits).into() }
+        let statement = |text: &str, many: &str, one: &str| Statement {
+            many: fill(&text.replace("{want}", many)),
+            one: fill(&text.replace("{want}", one)),
         };
+        let change = |text: &str, values: &[(&str, &str)]| statement(text, &many(values), &one(values));
         Self {
-            get: fill(GET).into(),
-            set: lock(SET),
-            touch: lock(TOUCH),
-            destroy: lock(DESTROY),
-            rotate: fill(ROTATE).into(),
-            list_by_user: fill(LIST_BY_USER).into(),
-            destroy_by_user: fill(DESTROY_BY_USER).into(),
-            prune: fill(PRUNE).into(),
-            count: fill(COUNT).into(),
-            clear: fill(CLEAR).into(),
+            get: statement(GET, KEYS, ONE_KEY),
+            set: change(SET, &SET_VALUES),
+            touch: change(TOUCH, &[KEY, ("idle", "bigint")]),
+            destroy: change(DESTROY, &[KEY]),
+            rotate: fill(ROTATE),
+            list_by_user: fill(LIST_BY_USER),
+            destroy_by_user: fill(DESTROY_BY_USER),
+            prune: fill(PRUNE),
+            count: fill(COUNT),
+            clear: fill(CLEAR),
         }
     }
 }
 
-/// How long a statement may wait for others, each time that it does: a setting of the transaction, so that nothing stays
-/// behind in a session that others share.
-const PATIENCE: &str = "(SELECT set_config('lock_timeout', '{lock_timeout}', true)) AS patience";
+const KEY: (&str, &str) = ("key", "bytea");
 
-/// How long a batch may be held up by another transaction that has inserted one of its keys, and not committed yet.
-const LONGEST_STALL: Duration = Duration::from_millis(100);
+/// One row for each element of the arrays.
+fn many(values: &[(&str, &str)]) -> String {
+    let arrays = values.iter().enumerate().map(|(n, (_, of))| format!("(SELECT ${}::{of}[])", n + 1));
+    let names = values.iter().map(|(name, _)| *name);
+    format!(
+        "SELECT w.* FROM {{patience}}, unnest({}) AS w({})",
+        arrays.collect::<Vec<_>>().join(", "),
+        names.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// The same for values that are no arrays.
+fn one(values: &[(&str, &str)]) -> String {
+    let columns = values.iter().enumerate().map(|(n, (name, of))| format!("${}::{of} AS {name}", n + 1));
+    format!("SELECT {} FROM {{patience}}", columns.collect::<Vec<_>>().join(", "))
+}
+
+/// How long a statement may be held up by a transaction that is inserting one of its keys, where it could deadlock with
+/// it otherwise. A setting of the transaction, so that nothing stays behind in a session that others share.
+const PATIENCE: &str = "(SELECT set_config('lock_timeout', '50', true)) AS patience";
 
 /// The server's clock in milliseconds, at this moment.
 const NOW: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -85,25 +94,35 @@ const BEGAN: &str = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bi
 /// Whether a row that could not be locked is there; by `OFFSET`, looked up for each key alone.
 const IS_HELD: &str = "EXISTS (SELECT FROM {table} AS t WHERE t.key = want.key OFFSET 0)";
 
-/// G1: `$1` keys. It gives the live ones, each with its place among the keys.
+const KEYS: &str = "unnest((SELECT $1::bytea[])) WITH ORDINALITY AS want(key, n)";
+const ONE_KEY: &str = "(SELECT $1::bytea AS key, 1::bigint AS n) AS want";
+
+/// G1. It gives the live ones, each with its place among the keys.
 const GET: &str = "
 SELECT want.n, clock.now, t.owner, t.created_at, t.last_seen_at, t.expires_at, t.deadline, t.version, t.data
-FROM (SELECT {began} AS now OFFSET 0) AS clock, unnest((SELECT $1::bytea[])) WITH ORDINALITY AS want(key, n)
+FROM (SELECT {began} AS now OFFSET 0) AS clock, {want}
 CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE t.key = want.key OFFSET 0) AS t
 WHERE t.expires_at > clock.now";
 
-/// S1 to S8: `$1` keys, `$2` modes, `$3` expected versions, `$4` versions, `$5` what becomes of the owners, `$6`
-/// owners, `$7` idle, `$8` absolute, `$9` data. It gives the keys with their verdicts; none for a key that another
-/// statement has inserted meanwhile.
+const SET_VALUES: [(&str, &str); 9] = [
+    KEY,
+    ("mode", "text"),
+    ("expected", "bytea"),
+    ("version", "bytea"),
+    ("ownership", "text"),
+    ("owner", "bytea"),
+    ("idle", "bigint"),
+    ("absolute", "bigint"),
+    ("data", "bytea"),
+];
+
+/// S1 to S8. It gives the keys with their verdicts; none for a key that another statement has inserted meanwhile.
 const SET: &str = "
 WITH want AS MATERIALIZED (
-    SELECT w.* FROM {patience}, unnest((SELECT $1::bytea[]), (SELECT $2::text[]), (SELECT $3::bytea[]),
-        (SELECT $4::bytea[]), (SELECT $5::text[]), (SELECT $6::bytea[]),
-        (SELECT $7::bigint[]), (SELECT $8::bigint[]), (SELECT $9::bytea[]))
-        AS w(key, mode, expected, version, ownership, owner, idle, absolute, data)
+    {want}
 ), locked AS MATERIALIZED (
     SELECT t.* FROM want CROSS JOIN LATERAL (
-        SELECT t.key, t.owner, t.created_at, t.expires_at, t.version FROM {table} AS t WHERE t.key = want.key {lock}
+        SELECT t.key, t.owner, t.created_at, t.expires_at, t.version FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
     SELECT {now} AS now, count(*) AS locked FROM locked
@@ -144,13 +163,13 @@ SELECT key, verdict FROM judged WHERE verdict <> 'ok'
 UNION ALL SELECT key, 'ok' FROM updated
 UNION ALL SELECT key, 'ok' FROM inserted";
 
-/// T1 to T5: `$1` keys, `$2` idle. It gives the keys with their verdicts.
+/// T1 to T5. It gives the keys with their verdicts.
 const TOUCH: &str = "
 WITH want AS MATERIALIZED (
-    SELECT w.* FROM {patience}, unnest((SELECT $1::bytea[]), (SELECT $2::bigint[])) AS w(key, idle)
+    {want}
 ), locked AS MATERIALIZED (
     SELECT t.*, want.idle FROM want CROSS JOIN LATERAL (
-        SELECT t.key, t.last_seen_at, t.expires_at, t.deadline FROM {table} AS t WHERE t.key = want.key {lock}
+        SELECT t.key, t.last_seen_at, t.expires_at, t.deadline FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
     SELECT {now} AS now, count(*) AS locked FROM locked
@@ -165,13 +184,13 @@ WITH want AS MATERIALIZED (
 SELECT want.key, CASE WHEN judged.key IS NULL AND {is_held} THEN 'busy' ELSE COALESCE(judged.verdict, 'missing') END
 FROM want LEFT JOIN judged ON judged.key = want.key";
 
-/// D1, D2: `$1` keys. It gives the keys with their verdicts.
+/// D1, D2. It gives the keys with their verdicts.
 const DESTROY: &str = "
 WITH want AS MATERIALIZED (
-    SELECT w.* FROM {patience}, unnest((SELECT $1::bytea[])) AS w(key)
+    {want}
 ), locked AS MATERIALIZED (
     SELECT t.* FROM want CROSS JOIN LATERAL (
-        SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = want.key {lock}
+        SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
     SELECT {now} AS now, count(*) AS locked FROM locked
@@ -185,19 +204,21 @@ SELECT want.key, CASE WHEN judged.key IS NULL AND {is_held} THEN 'busy' ELSE COA
 FROM want LEFT JOIN judged ON judged.key = want.key";
 
 /// R1 to R4: `$1` from, `$2` to, `$3` expected version or null, `$4` version, `$5` what becomes of the owner, `$6`
-/// owner, `$7` idle, `$8` absolute, `$9` data. The key changes in place, so that whoever waits for the row finds it.
-/// It gives the verdict; a duplicate key, where another statement has inserted `to` meanwhile.
+/// owner, `$7` idle, `$8` absolute, `$9` data. The key changes in place, so that whoever looks for the row finds it. It
+/// gives the verdict; a duplicate key, where another statement has inserted `to` meanwhile.
 const ROTATE: &str = "
 WITH want AS MATERIALIZED (
-    SELECT w.key FROM {patience}, (VALUES (LEAST($1::bytea, $2)), (GREATEST($1, $2))) AS w(key) ORDER BY w.key
+    SELECT w.key FROM {patience}, (VALUES ($1::bytea), ($2)) AS w(key)
 ), locked AS MATERIALIZED (
     SELECT t.* FROM want CROSS JOIN LATERAL (
-        SELECT t.key, t.created_at, t.expires_at, t.version FROM {table} AS t WHERE t.key = want.key FOR UPDATE
+        SELECT t.key, t.created_at, t.expires_at, t.version FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
     SELECT {now} AS now, count(*) AS locked FROM locked
 ), judged AS MATERIALIZED (
     SELECT clock.now, old.created_at, old.created_at + $8::bigint AS deadline, CASE
+        WHEN EXISTS (SELECT FROM want WHERE {is_held} AND NOT EXISTS (SELECT FROM locked WHERE locked.key = want.key))
+            THEN 'busy'
         WHEN old.expires_at > clock.now IS NOT TRUE THEN 'missing'
         WHEN old.version <> $3::bytea THEN 'conflict'
         WHEN new.expires_at > clock.now THEN 'exists'
@@ -225,21 +246,25 @@ FROM {table} AS t
 WHERE t.owner = $1 AND t.key > $2 AND t.expires_at > {began}
 ORDER BY t.key LIMIT $3";
 
-/// B1: `$1` user, `$2` the key to spare, `$3` how many. It gives how many rows were met, and how many live sessions
-/// ended.
+/// B1: `$1` user, `$2` the key to spare, `$3` how many. It gives how many live sessions ended, how many rows were
+/// removed, and whether it has left others, or rows that were held or moved.
 const DESTROY_BY_USER: &str = "
-WITH locked AS MATERIALIZED (
-    SELECT t.key FROM {patience} CROSS JOIN LATERAL (
-        SELECT t.key FROM {table} AS t WHERE t.owner = $1 AND t.key <> $2 AND patience.set_config IS NOT NULL
-        ORDER BY t.key LIMIT $3 FOR UPDATE
-    ) AS t
+WITH met AS MATERIALIZED (
+    SELECT t.key FROM {table} AS t WHERE t.owner = $1 AND t.key <> $2 ORDER BY t.key LIMIT $3::bigint + 1
+), locked AS MATERIALIZED (
+    SELECT t.* FROM met CROSS JOIN LATERAL (
+        SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = met.key AND t.owner = $1 FOR UPDATE SKIP LOCKED
+    ) AS t LIMIT $3
 ), clock AS MATERIALIZED (
-    SELECT {now} AS now, count(*) AS met FROM locked
+    SELECT {now} AS now, count(*) AS locked FROM locked
+), judged AS MATERIALIZED (
+    SELECT locked.key, CASE WHEN locked.expires_at > clock.now THEN 'live' ELSE 'dead' END AS verdict
+    FROM clock, locked
 ), ended AS (
-    DELETE FROM {table} AS t USING clock, locked WHERE t.key = locked.key AND t.owner = $1
-    RETURNING t.expires_at > clock.now AS was_live
+    DELETE FROM {table} AS t USING judged WHERE t.key = judged.key AND judged.verdict IN ('live', 'dead')
+    RETURNING judged.verdict
 )
-SELECT (SELECT met FROM clock), count(*) FILTER (WHERE was_live) FROM ended";
+SELECT count(*) FILTER (WHERE verdict = 'live'), count(*), (SELECT count(*) FROM met) > count(*) FROM ended";
 
 /// P1 to P3: `$1` how many. It looks at the sessions that are due, removes those that are dead, and makes the others
 /// due again when they expire. It gives how many were met, how many of them removed, and whether others are due.
@@ -271,19 +296,24 @@ WITH met AS MATERIALIZED (
 )
 SELECT count(*) FILTER (WHERE expires_at > {began}), (SELECT key FROM met ORDER BY key DESC LIMIT 1) FROM met";
 
-/// C1: `$1` the key to begin after, `$2` how many rows. It gives how many live sessions ended, and the last key. A row
-/// whose key changes meanwhile is left to the next walk.
+/// C1: `$1` the key to begin after, `$2` how many rows. It gives how many live sessions ended, the last key, and
+/// whether rows were left that were held or moved.
 const CLEAR: &str = "
 WITH met AS MATERIALIZED (
     SELECT t.key FROM {table} AS t WHERE t.key > $1 ORDER BY t.key LIMIT $2
 ), locked AS MATERIALIZED (
-    SELECT t.key FROM {patience}, met CROSS JOIN LATERAL (
-        SELECT t.key FROM {table} AS t WHERE t.key = met.key AND patience.set_config IS NOT NULL FOR UPDATE
+    SELECT t.* FROM met CROSS JOIN LATERAL (
+        SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = met.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
     SELECT {now} AS now, count(*) AS locked FROM locked
+), judged AS MATERIALIZED (
+    SELECT locked.key, CASE WHEN locked.expires_at > clock.now THEN 'live' ELSE 'dead' END AS verdict
+    FROM clock, locked
 ), ended AS (
-    DELETE FROM {table} AS t USING clock, locked WHERE t.key = locked.key
-    RETURNING t.expires_at > clock.now AS was_live
+    DELETE FROM {table} AS t USING judged WHERE t.key = judged.key AND judged.verdict IN ('live', 'dead')
+    RETURNING judged.verdict
 )
-SELECT count(*) FILTER (WHERE was_live), (SELECT key FROM met ORDER BY key DESC LIMIT 1) FROM ended";
+SELECT count(*) FILTER (WHERE verdict = 'live'), (SELECT key FROM met ORDER BY key DESC LIMIT 1),
+    (SELECT count(*) FROM met) > count(*)
+FROM ended";

@@ -14,7 +14,8 @@ use sqlx::postgres::PgRow;
 use crate::batch::{Changes, Destroy, Get, Set, Touch, Verdict, millis, owner};
 use crate::config::{Builder, Server};
 use crate::error::unexpected;
-use crate::link::{Effect, Link};
+use crate::link::{Effect, Link, is_held_up};
+use crate::pauses::Pauses;
 use crate::record::{self, value};
 use crate::sql::Sql;
 use crate::value::Value;
@@ -25,8 +26,8 @@ const PIECE: u64 = 1_000;
 /// How many rows one statement counts.
 const COUNTED_PIECE: u64 = 100_000;
 
-/// How often `clear` walks through the table at the most: new sessions come all the time.
-const PASSES: usize = 3;
+/// How often `clear` walks through the table, where nothing was held: new sessions come all the time.
+const WALKS: usize = 3;
 
 /// A store in PostgreSQL. Clones are handles on the same connections.
 ///
@@ -159,9 +160,17 @@ impl SessionStore for PostgresStore {
             Value::Bytes(Some(write.data())),
         ];
         let deadline = self.shared.link.timeouts.deadline();
-        let row = self.shared.row(&self.shared.sql.rotate, &values, Effect::Write, deadline).await?;
-        judged(Verdict::read(&row, 0)?, from, to)?;
-        Ok(version)
+        let mut pauses = Pauses::until(deadline);
+        loop {
+            let verdict = match self.shared.row(&self.shared.sql.rotate, &values, Effect::Write, deadline).await {
+                Err(error) if is_held_up(&error) => Verdict::Busy,
+                row => Verdict::read(&row?, 0)?,
+            };
+            if verdict != Verdict::Busy {
+                return judged(verdict, from, to).map(|()| version);
+            }
+            pauses.wait_for_row().await?;
+        }
     }
 
     async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
@@ -191,12 +200,17 @@ impl SessionStore for PostgresStore {
         let except = except.map_or(&[][..], |key| key.as_bytes());
         let values = [bytes(user.as_str()), bytes(except), Value::Int(size(PIECE))];
         let mut ended = 0;
+        let mut pauses = Pauses::until(sweep.end());
         loop {
             let row = shared.row(&shared.sql.destroy_by_user, &values, Effect::Write, sweep.deadline()).await?;
-            ended += number(&row, 1)?;
-            // What a rotation has moved meanwhile is met, but not ended (B1).
-            if number(&row, 0)? == 0 {
+            ended += number(&row, 0)?;
+            let (removed, more): (u64, bool) = (number(&row, 1)?, value(&row, 2)?);
+            if !more {
                 return Ok(ended);
+            }
+            // All that is left is held by others, or is moved by a rotation (B1).
+            if removed == 0 {
+                pauses.wait_for_row().await?;
             }
         }
     }
@@ -235,30 +249,35 @@ impl SessionStore for PostgresStore {
 
     async fn clear(&self) -> Result<u64> {
         let (shared, sweep) = (&self.shared, self.shared.link.timeouts.sweep());
-        let mut ended = 0;
-        for _ in 0..PASSES {
-            let (mut met, mut after) = (false, Vec::new());
+        let (mut ended, mut walks) = (0, 0);
+        let mut pauses = Pauses::until(sweep.end());
+        loop {
+            let (mut after, mut met, mut left) = (Vec::new(), false, false);
             loop {
                 let values = [bytes(&after), Value::Int(size(PIECE))];
                 let row = shared.row(&shared.sql.clear, &values, Effect::Write, sweep.deadline()).await?;
                 ended += number(&row, 0)?;
+                left |= value::<bool>(&row, 2)?;
                 match value(&row, 1)? {
                     Some(last) => (met, after) = (true, last),
                     None => break,
                 }
             }
+            walks += 1;
             // What a rotation has carried past the walk is met by the next.
-            if !met {
-                break;
+            if !met || (walks >= WALKS && !left) {
+                return Ok(ended);
+            }
+            if left {
+                pauses.wait_for_row().await?;
             }
         }
-        Ok(ended)
     }
 
     async fn ping(&self) -> Result<()> {
         // A question about the table, which also tells whether it is there and may be read.
-        let (shared, no_key) = (&self.shared, [Value::ManyBytes(vec![Some(&[])])]);
-        shared.link.rows(&shared.sql.get, &no_key, Effect::Read, shared.link.timeouts.deadline()).await.map(drop)
+        let (shared, no_key) = (&self.shared, [bytes("")]);
+        shared.link.rows(&shared.sql.get.one, &no_key, Effect::Read, shared.link.timeouts.deadline()).await.map(drop)
     }
 }
 

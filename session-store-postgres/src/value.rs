@@ -17,7 +17,7 @@ pub(crate) enum Value<'v> {
     ManyTexts(Vec<&'static str>),
 }
 
-impl Value<'_> {
+impl<'v> Value<'v> {
     pub(crate) fn bind<'q>(&'q self, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
         match self {
             Self::Bytes(bytes) => query.bind(bytes),
@@ -27,6 +27,16 @@ impl Value<'_> {
             Self::ManyInts(many) => query.bind(many),
             Self::ManyTexts(many) => query.bind(many),
         }
+    }
+
+    /// The one value of an array of one.
+    pub(crate) fn single(&self) -> Option<Value<'v>> {
+        Some(match self {
+            Self::ManyBytes(many) => Self::Bytes(*single(many)?),
+            Self::ManyInts(many) => Self::Int(*single(many)?),
+            Self::ManyTexts(many) => Self::Text(single(many)?),
+            _ => return None,
+        })
     }
 
     fn write(&self, sql: &mut String) {
@@ -39,6 +49,10 @@ impl Value<'_> {
             Self::ManyTexts(many) => write_many(many, "text", sql, |text, sql| write_text(text, sql)),
         }
     }
+}
+
+fn single<T>(many: &[T]) -> Option<&T> {
+    many.first().filter(|_| many.len() == 1)
 }
 
 /// The statement with its values in the places of `$1` and so on. Between double quotes is a name, which may have any
