@@ -120,7 +120,7 @@ async fn a_connection_that_dies_while_it_is_given_back_is_given_up() {
 
 #[tokio::test]
 async fn connections_that_died_while_they_rested_are_given_up_in_time() {
-    const CONNECTIONS: usize = 8;
+    const CONNECTIONS: u32 = 8;
     let server = PostgresServer::start(&[]).await.unwrap();
     let network = Relay::start(server.port()).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", network.port);

@@ -130,7 +130,7 @@ async fn settings_out_of_their_bounds_are_refused_before_anything_is_sent() {
         (nowhere().data_limit((256 << 20) + 1), "data limit"),
         (nowhere().data_limit(usize::MAX), "data limit"),
         (nowhere().connections(0), "connection"),
-        (nowhere().connections(usize::MAX), "connection"),
+        (nowhere().connections(u32::MAX), "connection"),
         (nowhere().batch_size(0), "batches"),
         (nowhere().batches_in_flight(0), "batches"),
         (nowhere().operation_timeout(Duration::ZERO), "operation timeout"),

@@ -11,7 +11,7 @@ use crate::database::Database;
 use crate::operations::{Operation, Stage, all};
 use crate::support::{BROKEN, HOUR, SLACK, builder, changes, open, recovery, timed, told, works};
 
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: u32 = 8;
 
 /// Makes the store use all its connections.
 async fn spread(store: &PostgresStore) {
