@@ -9,8 +9,8 @@ use session_store_core::batch::{Batch, BatchLimits, Batcher};
 use session_store_core::{Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait};
 use sqlx::postgres::PgRow;
 
-use crate::error::unexpected;
-use crate::link::{Effect, Link, is_held_up};
+use crate::error::{is_held_up, unexpected};
+use crate::link::{Effect, Link};
 use crate::pauses::Pauses;
 use crate::record::{self, value};
 use crate::sql::{Sql, Statement};

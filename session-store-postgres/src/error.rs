@@ -87,6 +87,12 @@ pub(crate) fn from_connecting(error: &Driver, by_path: bool) -> Error {
     }
 }
 
+/// Whether a statement gave up, and changed nothing, because another transaction was inserting the same key.
+pub(crate) fn is_held_up(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Source>());
+    source.is_some_and(|source| source.code == "55P03")
+}
+
 /// The store was closed, or the pool that it uses.
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Unavailable, "the store is closed").with_transient(false)

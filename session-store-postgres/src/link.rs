@@ -112,8 +112,3 @@ impl Link {
         values.iter().fold(query, |query, value| value.bind(query)).fetch_all(connection).await
     }
 }
-
-/// Whether a statement gave up, and changed nothing, because another transaction was inserting the same key.
-pub(crate) fn is_held_up(error: &Error) -> bool {
-    error.kind() == ErrorKind::Timeout && !error.outcome_unknown()
-}

@@ -8,21 +8,27 @@ use tokio::time::sleep;
 const FIRST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(50);
 
+/// What is left of the time for the last statement, so that it does not end in the middle of it, and its outcome is
+/// known.
+const RESERVE: Duration = Duration::from_millis(100);
+
 /// Pauses that double each time. A statement of ours holds a row for a millisecond or two.
 pub(crate) struct Pauses {
     next: Duration,
-    deadline: Instant,
+    end: Instant,
 }
 
 impl Pauses {
-    /// They end with the deadline.
+    /// They end so long before the deadline that there is time for a statement.
     pub(crate) fn until(deadline: Instant) -> Self {
-        Self { next: FIRST, deadline }
+        let now = Instant::now();
+        let left = deadline.saturating_duration_since(now);
+        Self { next: FIRST, end: now + left.saturating_sub(RESERVE.min(left / 4)) }
     }
 
-    /// Whether the next one would go beyond the deadline.
+    /// Whether there is no time for another one.
     pub(crate) fn are_over(&self) -> bool {
-        Instant::now() + self.next >= self.deadline
+        Instant::now() + self.next >= self.end
     }
 
     pub(crate) async fn pause(&mut self) {

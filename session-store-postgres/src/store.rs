@@ -13,8 +13,8 @@ use sqlx::postgres::PgRow;
 
 use crate::batch::{Changes, Destroy, Get, Set, Touch, Verdict, millis, owner};
 use crate::config::{Builder, Server};
-use crate::error::unexpected;
-use crate::link::{Effect, Link, is_held_up};
+use crate::error::{is_held_up, unexpected};
+use crate::link::{Effect, Link};
 use crate::pauses::Pauses;
 use crate::record::{self, value};
 use crate::sql::Sql;
