@@ -29,7 +29,7 @@ enum Way {
     /// Statements for one session each.
     OneByOne,
     #[cfg(unix)]
-    PgBouncer(OnceCell<PgBouncer>),
+    PgBouncer(Box<OnceCell<PgBouncer>>),
 }
 
 struct Postgres {
@@ -54,10 +54,11 @@ impl Postgres {
 
     /// Connections that all handles share.
     async fn pool(&self) -> Result<PgPool> {
-        let connect = async {
+        // The driver's futures are large.
+        let connect = Box::pin(async {
             let url = self.database.url().await?;
             PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await.map_err(failed)
-        };
+        });
         self.pool.get_or_try_init(|| connect).await.cloned()
     }
 
@@ -128,7 +129,7 @@ fn main() -> ExitCode {
         Postgres::new("postgres one by one", Release::Current, Way::OneByOne),
         Postgres::new("postgres old", Release::Old, Way::Batches),
         #[cfg(unix)]
-        Postgres::new("postgres pgbouncer", Release::Current, Way::PgBouncer(OnceCell::new())),
+        Postgres::new("postgres pgbouncer", Release::Current, Way::PgBouncer(Box::default())),
     ];
     // What is not to be had is counted as not run by scripts/test.
     let harnesses = all.into_iter().filter(Postgres::is_to_be_had);

@@ -148,7 +148,8 @@ impl Builder {
         self
     }
 
-    /// How long to wait for a connection, a new one or one of the pool's. Unless set, 2 seconds.
+    /// How long an attempt to connect may take; where a pool was given, the wait for one of its connections. Unless
+    /// set, 2 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.connect = timeout;
         self

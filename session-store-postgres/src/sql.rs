@@ -69,7 +69,7 @@ fn many(values: &[(&str, &str)]) -> String {
     let arrays = values.iter().enumerate().map(|(n, (_, of))| format!("(SELECT ${}::{of}[])", n + 1));
     let names = values.iter().map(|(name, _)| *name);
     format!(
-        "SELECT w.* FROM {{patience}}, unnest({}) AS w({})",
+        "MATERIALIZED (SELECT * FROM unnest({}) AS w({}))",
         arrays.collect::<Vec<_>>().join(", "),
         names.collect::<Vec<_>>().join(", ")
     )
@@ -78,7 +78,7 @@ fn many(values: &[(&str, &str)]) -> String {
 /// The same for values that are no arrays.
 fn one(values: &[(&str, &str)]) -> String {
     let columns = values.iter().enumerate().map(|(n, (name, of))| format!("${}::{of} AS {name}", n + 1));
-    format!("SELECT {} FROM {{patience}}", columns.collect::<Vec<_>>().join(", "))
+    format!("(SELECT {})", columns.collect::<Vec<_>>().join(", "))
 }
 
 /// How long a statement may be held up by a transaction that is inserting one of its keys, where it could deadlock with
@@ -118,10 +118,8 @@ const SET_VALUES: [(&str, &str); 9] = [
 
 /// S1 to S8. It gives the keys with their verdicts; none for a key that another statement has inserted meanwhile.
 const SET: &str = "
-WITH want AS MATERIALIZED (
-    {want}
-), locked AS MATERIALIZED (
-    SELECT t.* FROM want CROSS JOIN LATERAL (
+WITH want AS {want}, locked AS MATERIALIZED (
+    SELECT t.* FROM {patience}, want CROSS JOIN LATERAL (
         SELECT t.key, t.owner, t.created_at, t.expires_at, t.version FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
@@ -165,10 +163,8 @@ UNION ALL SELECT key, 'ok' FROM inserted";
 
 /// T1 to T5. It gives the keys with their verdicts.
 const TOUCH: &str = "
-WITH want AS MATERIALIZED (
-    {want}
-), locked AS MATERIALIZED (
-    SELECT t.*, want.idle FROM want CROSS JOIN LATERAL (
+WITH want AS {want}, locked AS MATERIALIZED (
+    SELECT t.*, want.idle FROM {patience}, want CROSS JOIN LATERAL (
         SELECT t.key, t.last_seen_at, t.expires_at, t.deadline FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
@@ -186,10 +182,8 @@ FROM want LEFT JOIN judged ON judged.key = want.key";
 
 /// D1, D2. It gives the keys with their verdicts.
 const DESTROY: &str = "
-WITH want AS MATERIALIZED (
-    {want}
-), locked AS MATERIALIZED (
-    SELECT t.* FROM want CROSS JOIN LATERAL (
+WITH want AS {want}, locked AS MATERIALIZED (
+    SELECT t.* FROM {patience}, want CROSS JOIN LATERAL (
         SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (

@@ -115,7 +115,7 @@ pub(super) struct OwnGet(pub(super) Arc<Bare>);
 impl Operation for OwnGet {
     async fn operate(&self, session: usize) -> Result {
         let Self(bare) = self;
-        let get = query(AssertSqlSafe(Arc::clone(&bare.own_get))).bind(vec![bare.key(session)?]);
+        let get = query(AssertSqlSafe(Arc::clone(&bare.own_get))).bind(bare.key(session)?);
         is_whole(&get.fetch_one(&bare.pool).await?, 8)
     }
 }
@@ -128,15 +128,15 @@ impl Operation for OwnSet {
         let Self(bare) = self;
         let lifetime = i64::try_from(HOUR.as_millis())?;
         let set = query(AssertSqlSafe(Arc::clone(&bare.own_set)))
-            .bind(vec![bare.key(session)?])
-            .bind(vec!["replace"])
-            .bind(vec![None::<&[u8]>])
-            .bind(vec![&VERSION[..]])
-            .bind(vec!["keep"])
-            .bind(vec![None::<&[u8]>])
-            .bind(vec![lifetime])
-            .bind(vec![lifetime])
-            .bind(vec![&nth(&bare.values, session)?[..]]);
+            .bind(bare.key(session)?)
+            .bind("replace")
+            .bind(None::<&[u8]>)
+            .bind(&VERSION[..])
+            .bind("keep")
+            .bind(None::<&[u8]>)
+            .bind(lifetime)
+            .bind(lifetime)
+            .bind(&nth(&bare.values, session)?[..]);
         let verdict = set.fetch_one(&bare.pool).await?;
         found(verdict.try_get::<&str, _>(1)? == "ok")
     }
