@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_store_core::batch::{Batch, BatchLimits, Batcher};
-use session_store_core::{Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait};
+use session_store_core::{Error, Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait};
 use sqlx::postgres::PgRow;
 
 use crate::error::{is_held_up, unexpected};
@@ -259,10 +259,10 @@ impl<C: Change> Batch for Statements<C> {
             Err(error) if is_held_up(&error) => Vec::new(),
             answer => answer?,
         };
-        let mut verdicts = HashMap::with_capacity(rows.len());
-        for row in &rows {
-            verdicts.insert(record::key(row, 0)?, Verdict::read(row, 1)?);
-        }
+        let verdict = |row| Ok((record::key(row, 0)?, Verdict::read(row, 1)?));
+        let verdicts: Result<HashMap<_, _>> = rows.iter().map(verdict).collect();
+        // Whatever the answer says, the statement was run.
+        let verdicts = verdicts.map_err(Error::with_outcome_unknown)?;
         let verdict = |change: &&C| verdicts.get(&Some(*change.key())).copied().unwrap_or(Verdict::Busy);
         Ok(changes.iter().map(|change| Ok(verdict(change))).collect())
     }

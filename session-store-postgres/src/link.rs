@@ -30,7 +30,8 @@ const RACES: usize = 3;
 pub(crate) struct Link {
     pub(crate) pool: Pool,
     pub(crate) is_closed: AtomicBool,
-    /// Whether a pooler gives each transaction another session of the server. Then statements carry their values, and are not prepared.
+    /// Whether a pooler gives each transaction another session of the server. Then statements carry their values, and
+    /// are not prepared.
     pub(crate) is_pooled: bool,
     pub(crate) timeouts: Timeouts,
 }

@@ -21,8 +21,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How long a connection is used, so that what is between it and the server can be changed.
 const LIFETIME: Duration = Duration::from_mins(30);
 
-/// Where connections come from.
-#[derive(Debug)]
+/// Where connections come from. It has no `Debug`, which would show the password.
 pub(crate) enum Pool {
     Own(managed::Pool<Manager>),
     Given(PgPool),
@@ -88,7 +87,6 @@ fn from_pool(error: PoolError<Error>) -> Error {
 }
 
 /// Makes connections for the store's own pool.
-#[derive(Debug)]
 pub(crate) struct Manager {
     options: PgConnectOptions,
 }

@@ -164,7 +164,7 @@ impl SessionStore for PostgresStore {
         loop {
             let verdict = match self.shared.row(&self.shared.sql.rotate, &values, Effect::Write, deadline).await {
                 Err(error) if is_held_up(&error) => Verdict::Busy,
-                row => Verdict::read(&row?, 0)?,
+                row => Verdict::read(&row?, 0).map_err(Error::with_outcome_unknown)?,
             };
             if verdict != Verdict::Busy {
                 return judged(verdict, from, to).map(|()| version);
