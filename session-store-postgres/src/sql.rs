@@ -6,7 +6,7 @@
 //! rows of others, and two nodes cannot deadlock.
 //!
 //! Rows are looked up one by one in a `LATERAL`, so that a plan made while the table was small is no full scan when it is
-//! large; arrays come out of a `SELECT`, so that the server does not see how long they are, and keeps one plan for all.
+//! large, and changed at the place where they were locked (`ctid`), without a second look into the index. Arrays come out of a `SELECT`, so that the server does not see how long they are, and keeps one plan for all.
 
 use std::sync::Arc;
 
@@ -116,17 +116,19 @@ const SET_VALUES: [(&str, &str); 9] = [
     ("data", "bytea"),
 ];
 
-/// S1 to S8. It gives the keys with their verdicts; none for a key that another statement has inserted meanwhile.
+/// S1 to S8. It gives the keys with their verdicts; none for a key that another statement has inserted or changed
+/// meanwhile.
 const SET: &str = "
 WITH want AS {want}, locked AS MATERIALIZED (
     SELECT t.* FROM {patience}, want CROSS JOIN LATERAL (
-        SELECT t.key, t.owner, t.created_at, t.expires_at, t.version FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
+        SELECT t.key, t.ctid, t.owner, t.created_at, t.expires_at, t.version FROM {table} AS t WHERE t.key = want.key
+        FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
     SELECT {now} AS now, count(*) AS locked FROM locked
 ), judged AS MATERIALIZED (
     SELECT want.key, clock.now, clock.now + want.idle AS idle_end, want.absolute, want.version, want.data,
-        locked.key IS NOT NULL AS is_there,
+        locked.ctid AS place,
         CASE WHEN locked.expires_at > clock.now THEN locked.created_at ELSE clock.now END AS created_at,
         CASE
             WHEN want.ownership = 'user' THEN want.owner
@@ -147,13 +149,13 @@ WITH want AS {want}, locked AS MATERIALIZED (
     UPDATE {table} AS t SET owner = j.owner, created_at = j.created_at, last_seen_at = j.now,
         expires_at = LEAST(j.idle_end, j.created_at + j.absolute), deadline = j.created_at + j.absolute,
         prune_at = LEAST(t.prune_at, j.idle_end, j.created_at + j.absolute), version = j.version, data = j.data
-    FROM judged AS j WHERE t.key = j.key AND j.is_there AND j.verdict = 'ok'
+    FROM judged AS j WHERE t.ctid = j.place AND j.verdict = 'ok'
     RETURNING t.key
 ), inserted AS (
     INSERT INTO {table} (key, owner, created_at, last_seen_at, expires_at, deadline, prune_at, version, data)
     SELECT key, owner, now, now, LEAST(idle_end, now + absolute), now + absolute, LEAST(idle_end, now + absolute),
         version, data
-    FROM judged WHERE NOT is_there AND verdict = 'ok' ORDER BY key
+    FROM judged WHERE place IS NULL AND verdict = 'ok' ORDER BY key
     ON CONFLICT (key) DO NOTHING
     RETURNING key
 )
@@ -161,41 +163,51 @@ SELECT key, verdict FROM judged WHERE verdict <> 'ok'
 UNION ALL SELECT key, 'ok' FROM updated
 UNION ALL SELECT key, 'ok' FROM inserted";
 
-/// T1 to T5. It gives the keys with their verdicts.
+/// T1 to T5. It gives the keys with their verdicts; none for a key that another statement has changed meanwhile.
 const TOUCH: &str = "
 WITH want AS {want}, locked AS MATERIALIZED (
-    SELECT t.*, want.idle FROM {patience}, want CROSS JOIN LATERAL (
-        SELECT t.key, t.last_seen_at, t.expires_at, t.deadline FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
+    SELECT t.* FROM {patience}, want CROSS JOIN LATERAL (
+        SELECT t.key, t.ctid, t.last_seen_at, t.expires_at, t.deadline FROM {table} AS t WHERE t.key = want.key
+        FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
     SELECT {now} AS now, count(*) AS locked FROM locked
 ), judged AS MATERIALIZED (
-    SELECT locked.*, clock.now, CASE WHEN locked.expires_at > clock.now THEN 'ok' ELSE 'missing' END AS verdict
-    FROM clock, locked
+    SELECT want.key, want.idle, clock.now, locked.ctid AS place, locked.last_seen_at, locked.expires_at, locked.deadline,
+        CASE
+            WHEN locked.expires_at > clock.now THEN 'ok'
+            WHEN locked.key IS NULL AND {is_held} THEN 'busy'
+            ELSE 'missing'
+        END AS verdict
+    FROM clock CROSS JOIN want LEFT JOIN locked ON locked.key = want.key
 ), touched AS (
-    UPDATE {table} AS t SET last_seen_at = GREATEST(judged.last_seen_at, judged.now),
-        expires_at = GREATEST(judged.expires_at, LEAST(judged.now + judged.idle, judged.deadline))
-    FROM judged WHERE t.key = judged.key AND judged.verdict = 'ok'
+    UPDATE {table} AS t SET last_seen_at = GREATEST(j.last_seen_at, j.now),
+        expires_at = GREATEST(j.expires_at, LEAST(j.now + j.idle, j.deadline))
+    FROM judged AS j WHERE t.ctid = j.place AND j.verdict = 'ok'
+    RETURNING t.key
 )
-SELECT want.key, CASE WHEN judged.key IS NULL AND {is_held} THEN 'busy' ELSE COALESCE(judged.verdict, 'missing') END
-FROM want LEFT JOIN judged ON judged.key = want.key";
+SELECT key, verdict FROM judged WHERE verdict <> 'ok' UNION ALL SELECT key, 'ok' FROM touched";
 
-/// D1, D2. It gives the keys with their verdicts.
+/// D1, D2. It gives the keys with their verdicts; none for a key that another statement has changed meanwhile.
 const DESTROY: &str = "
 WITH want AS {want}, locked AS MATERIALIZED (
     SELECT t.* FROM {patience}, want CROSS JOIN LATERAL (
-        SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
+        SELECT t.key, t.ctid, t.expires_at FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
     SELECT {now} AS now, count(*) AS locked FROM locked
 ), judged AS MATERIALIZED (
-    SELECT locked.key, CASE WHEN locked.expires_at > clock.now THEN 'ok' ELSE 'missing' END AS verdict
-    FROM clock, locked
+    SELECT want.key, locked.ctid AS place, CASE
+        WHEN locked.expires_at > clock.now THEN 'ok'
+        WHEN locked.key IS NULL AND {is_held} THEN 'busy'
+        ELSE 'missing'
+    END AS verdict
+    FROM clock CROSS JOIN want LEFT JOIN locked ON locked.key = want.key
 ), gone AS (
-    DELETE FROM {table} AS t USING judged WHERE t.key = judged.key AND judged.verdict IN ('ok', 'missing')
+    DELETE FROM {table} AS t USING judged AS j WHERE t.ctid = j.place AND j.verdict IN ('ok', 'missing')
+    RETURNING t.key, j.verdict
 )
-SELECT want.key, CASE WHEN judged.key IS NULL AND {is_held} THEN 'busy' ELSE COALESCE(judged.verdict, 'missing') END
-FROM want LEFT JOIN judged ON judged.key = want.key";
+SELECT key, verdict FROM judged WHERE place IS NULL UNION ALL SELECT key, verdict FROM gone";
 
 /// R1 to R4: `$1` from, `$2` to, `$3` expected version or null, `$4` version, `$5` what becomes of the owner, `$6`
 /// owner, `$7` idle, `$8` absolute, `$9` data. The key changes in place, so that whoever looks for the row finds it. It
