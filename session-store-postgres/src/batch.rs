@@ -92,8 +92,8 @@ pub(crate) trait Change: Clone + Send + Sync + 'static {
         0
     }
 
-    /// The statement of the operation. Its rows are keys with verdicts.
-    fn statement(sql: &Sql) -> &Statement;
+    /// The statement for many such operations. Its rows are keys with verdicts.
+    fn statement<'s>(sql: &'s Sql, changes: &[&Self]) -> &'s Statement;
 
     /// The statement's values, for many such operations on different keys.
     fn values<'v>(changes: &[&'v Self]) -> Vec<Value<'v>>;
@@ -117,8 +117,9 @@ impl Change for Set {
         self.write.data().len()
     }
 
-    fn statement(sql: &Sql) -> &Statement {
-        &sql.set
+    fn statement<'s>(sql: &'s Sql, sets: &[&Self]) -> &'s Statement {
+        let creates = |set: &&Self| matches!(set.mode, SetMode::Create | SetMode::Upsert);
+        if sets.iter().any(creates) { &sql.set } else { &sql.save }
     }
 
     fn values<'v>(sets: &[&'v Self]) -> Vec<Value<'v>> {
@@ -154,7 +155,7 @@ impl Change for Touch {
         &self.key
     }
 
-    fn statement(sql: &Sql) -> &Statement {
+    fn statement<'s>(sql: &'s Sql, _touches: &[&Self]) -> &'s Statement {
         &sql.touch
     }
 
@@ -177,7 +178,7 @@ impl Change for Destroy {
         &self.key
     }
 
-    fn statement(sql: &Sql) -> &Statement {
+    fn statement<'s>(sql: &'s Sql, _destroys: &[&Self]) -> &'s Statement {
         &sql.destroy
     }
 
@@ -253,7 +254,7 @@ impl<C: Change> Batch for Statements<C> {
     }
 
     async fn run(&self, changes: &[&C]) -> Result<Vec<Result<Verdict>>> {
-        let rows = match self.link.sized(C::statement(&self.sql), C::values(changes), Effect::Write).await {
+        let rows = match self.link.sized(C::statement(&self.sql, changes), C::values(changes), Effect::Write).await {
             // Another transaction was inserting one of the keys. Its neighbours are not to wait for it.
             Err(error) if is_held_up(&error) && changes.len() > 1 => return Err(error.with_transient(false)),
             Err(error) if is_held_up(&error) => Vec::new(),
