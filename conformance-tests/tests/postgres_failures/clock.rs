@@ -1,81 +1,95 @@
-//! What begins before a session expires, and waits for its row until after, does not bring it back (clauses T2, X1).
+//! What begins before a session expires, and is held up until after, does not bring it back (clauses T2, X1).
 
 use std::time::Duration;
 
-use futures_util::future::join;
-use session_store_core::{ErrorKind, SessionStore as _, SetMode, Write};
-use session_store_postgres::PostgresStore;
+use futures_util::future::{join, join_all};
+use session_store_core::{Error, ErrorKind, SessionStore as _, SetMode, Write};
 
-use crate::database::{Database, bytea};
+use crate::database::{Database, Foreign, LOCK_TABLE};
 use crate::operations::Stage;
-use crate::support::{HOUR, new_key, open, told, write_of};
+use crate::support::{HOUR, builder, told, write_of};
 
-/// Long enough for an operation to begin.
-const LIFE: Duration = Duration::from_secs(1);
+/// Long enough for all operations to begin.
+const LIFE: Duration = Duration::from_secs(2);
 
-/// A session that expires while its row is held and the operation waits, and what the operation said.
-async fn outlived<T>(
-    database: &Database,
-    store: &PostgresStore,
-    operation: impl AsyncFnOnce(&Stage) -> T,
-) -> (T, Stage) {
-    let stage = Stage::without_session();
-    store.set(&stage.live, &Write::new("data", LIFE, HOUR).unwrap(), SetMode::Create).await.unwrap();
-    let foreign = database.hold(&stage.live).await;
-    let expiry = async {
-        database.until_waiting(1).await;
-        let now = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-        let expires_at = format!("(SELECT expires_at FROM app WHERE key = {})", bytea(&stage.live));
-        assert!(database.ask::<bool>(&format!("SELECT {now} < {expires_at}")).await, "it has begun too late");
-        database.until(&format!("{now} >= {expires_at}")).await;
-        assert!(store.get(&stage.live).await.unwrap().is_none());
-        foreign.roll_back().await;
-    };
-    let (answer, ()) = join(operation(&stage), expiry).await;
-    (answer, stage)
+/// What holds an operation up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Held {
+    /// Its row: the store asks again and again.
+    Row,
+    /// The table: its statement waits on the server.
+    Table,
 }
 
-#[tokio::test]
-async fn a_touch_that_waits_past_the_expiry_does_not_revive() {
-    let database = Database::new("outlived_touch").await;
-    let store = open(database.url()).await;
-    let (answer, stage) = outlived(&database, &store, async |stage| store.touch(&stage.live, HOUR).await).await;
-    assert!(!answer.unwrap());
-    assert!(store.get(&stage.live).await.unwrap().is_none());
-    let (answer, _) = outlived(&database, &store, async |stage| store.destroy(&stage.live).await).await;
-    assert!(!answer.unwrap());
-}
-
-#[tokio::test]
-async fn a_write_that_waits_past_the_expiry_does_not_revive() {
-    let database = Database::new("outlived_write").await;
-    let store = open(database.url()).await;
-    let replaced = outlived(&database, &store, async |stage| {
-        store.set(&stage.live, &write_of(&stage.user), SetMode::Replace).await
-    });
-    let rotated = async {
-        let to = new_key();
-        let rotation = async |stage: &Stage| store.rotate(&stage.live, &to, &write_of(&stage.user), None).await;
-        let outcome = outlived(&database, &store, rotation).await;
-        assert!(store.get(&to).await.unwrap().is_none());
-        outcome
-    };
-    for (answer, stage) in [replaced.await, rotated.await] {
-        let error = answer.unwrap_err();
-        assert_eq!(told(&error, &stage), (ErrorKind::NotFound, false, false), "{error:?}");
-        assert!(store.get(&stage.live).await.unwrap().is_none());
+impl Held {
+    async fn hold(self, database: &Database, stages: &[Stage]) -> Vec<Foreign> {
+        match self {
+            Self::Row => join_all(stages.iter().map(|stage| database.hold(&stage.live))).await,
+            Self::Table => vec![database.begin(LOCK_TABLE).await],
+        }
     }
 }
 
-#[tokio::test]
-async fn a_create_that_waits_past_the_expiry_creates() {
-    let database = Database::new("outlived_create").await;
-    let store = open(database.url()).await;
-    let (answer, stage) = outlived(&database, &store, async |stage| {
-        store.set(&stage.live, &write_of(&stage.user), SetMode::Create).await
-    })
-    .await;
-    let record = store.get(&stage.live).await.unwrap().unwrap();
-    assert_eq!(record.meta.version, answer.unwrap());
+fn is_not_found(error: &Error, stage: &Stage) {
+    assert_eq!(told(error, stage), (ErrorKind::NotFound, false, false), "{error:?}");
+}
+
+/// Every write on a session that expires while it is held up.
+async fn outlive(name: &'static str, held: Held) {
+    let database = Database::new(name).await;
+    // Each operation has a statement of its own.
+    let store = builder(database.url()).batch_size(1).build().await.unwrap();
+    let stages = [(); 5].map(|()| Stage::without_session());
+    let life = Write::new("data", LIFE, HOUR).unwrap();
+    let mut expiries = Vec::new();
+    for stage in &stages {
+        store.set(&stage.live, &life, SetMode::Create).await.unwrap();
+        expiries.push(store.get(&stage.live).await.unwrap().unwrap().meta.expires_at.as_millis());
+    }
+    let [touched, destroyed, replaced, rotated, created] = &stages;
+    let foreigners = held.hold(&database, &stages).await;
+    let expiry = async {
+        match held {
+            Held::Row => database.until_asked_again(4).await,
+            Held::Table => database.until_waiting(5).await,
+        }
+        let now = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let (first, last) = (expiries[0], expiries[4]);
+        assert!(database.ask::<bool>(&format!("SELECT {now} < {first}")).await, "it has begun too late");
+        database.until(&format!("{now} >= {last}")).await;
+        for foreign in foreigners {
+            foreign.roll_back().await;
+        }
+    };
+    let writes = [replaced, rotated, created].map(|stage| write_of(&stage.user));
+    let answers = async {
+        tokio::join!(
+            store.touch(&touched.live, HOUR),
+            store.destroy(&destroyed.live),
+            store.set(&replaced.live, &writes[0], SetMode::Replace),
+            store.rotate(&rotated.live, &rotated.free, &writes[1], None),
+            store.set(&created.live, &writes[2], SetMode::Create),
+        )
+    };
+    let ((touch, destroy, replace, rotate, create), ()) = join(answers, expiry).await;
+    assert!(!touch.unwrap());
+    assert!(!destroy.unwrap());
+    is_not_found(&replace.unwrap_err(), replaced);
+    is_not_found(&rotate.unwrap_err(), rotated);
+    for key in [touched.live, destroyed.live, replaced.live, rotated.live, rotated.free] {
+        assert!(store.get(&key).await.unwrap().is_none());
+    }
+    let record = store.get(&created.live).await.unwrap().unwrap();
+    assert_eq!(record.meta.version, create.unwrap());
     assert!(record.meta.deadline.as_millis() - record.meta.created_at.as_millis() == 3_600_000);
+}
+
+#[tokio::test]
+async fn a_write_that_meets_a_held_row_until_the_expiry_does_not_revive() {
+    outlive("outlived_rows", Held::Row).await;
+}
+
+#[tokio::test]
+async fn a_write_that_waits_on_the_server_past_the_expiry_does_not_revive() {
+    outlive("outlived_table", Held::Table).await;
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use session_store_core::SessionStore as _;
 use session_store_postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use crate::database::Database;
+use crate::database::{Database, LOCK_TABLE};
 use crate::operations::{Operation, Stage, all};
 use crate::support::{CLOSED, builder, errors_of, open, timed, told, works};
 
@@ -20,7 +20,7 @@ async fn close_answers_those_who_wait_and_lets_end_what_is_under_way() {
     let options = options.application_name("to be closed");
     let store = builder(options).batches_in_flight(1).build().await.unwrap();
     let stage = Stage::set(&store).await.unwrap();
-    let foreign = database.begin("LOCK TABLE app IN ACCESS EXCLUSIVE MODE").await;
+    let foreign = database.begin(LOCK_TABLE).await;
     let call = |operation: Operation| {
         let store = store.clone();
         tokio::spawn(async move { timed(operation.run(&store, &Stage::without_session())).await })

@@ -1,11 +1,18 @@
 //! A database of one test's own, and what others do in it.
 
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use conformance_tests::servers::PostgresServer;
 use session_store_core::SessionKey;
 use session_store_postgres::sqlx::{self, AssertSqlSafe, Connection as _, Decode, PgConnection, Postgres, Type};
 use tokio::sync::OnceCell;
+
+/// How long to wait for what is to come.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What keeps all statements on the table waiting on the server.
+pub(crate) const LOCK_TABLE: &str = "LOCK TABLE app IN ACCESS EXCLUSIVE MODE";
 
 /// A database on a server that all tests share and leave as it is.
 #[derive(Debug)]
@@ -63,7 +70,6 @@ impl Database {
 
     /// Returns when a condition holds.
     pub(crate) async fn until(&self, condition: &str) {
-        const LIMIT: Duration = Duration::from_secs(10);
         let (mut connection, started) = (self.connection().await, Instant::now());
         let statement = format!("SELECT {condition}");
         while !sqlx::query_scalar::<_, bool>(AssertSqlSafe(&*statement)).fetch_one(&mut connection).await.unwrap() {
@@ -72,10 +78,34 @@ impl Database {
         }
     }
 
-    /// Returns when so many statements wait for a lock.
+    /// Returns when so many statements wait on the server for a lock.
     pub(crate) async fn until_waiting(&self, count: usize) {
         let condition = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         self.until(&format!("(SELECT count(*) >= {count} {condition})")).await;
+    }
+
+    /// Returns when so many kinds of the store's statements have been answered, and were asked again since: they have
+    /// met rows that others hold.
+    pub(crate) async fn until_asked_again(&self, kinds: usize) {
+        const ANSWERED: &str = "SELECT pid, query, (extract(epoch FROM query_start) * 1000000)::bigint
+            FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE $1
+                AND query_start > to_timestamp($2::bigint / 1000000.0)";
+        const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let (mut connection, started) = (self.connection().await, Instant::now());
+        let since: i64 = sqlx::query_scalar(NOW).fetch_one(&mut connection).await.unwrap();
+        let (mut first, mut asked_again) = (HashMap::new(), HashSet::new());
+        while asked_again.len() < kinds {
+            assert!(started.elapsed() < LIMIT, "not within {LIMIT:?}: {kinds} asked again");
+            let answered =
+                sqlx::query_as::<_, (i32, String, i64)>(ANSWERED).bind("%FOR UPDATE SKIP LOCKED%").bind(since);
+            for (backend, kind, began) in answered.fetch_all(&mut connection).await.unwrap() {
+                // The first may have been prepared, and not been run yet.
+                if *first.entry((backend, kind.clone())).or_insert(began) != began {
+                    asked_again.insert(kind);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Returns when nobody but this has a connection, or less than so many.
@@ -95,10 +125,9 @@ impl Database {
 
     /// The transaction of somebody else, which has run these statements.
     pub(crate) async fn begin(&self, statements: &str) -> Foreign {
-        let mut connection = self.connection().await;
-        let statements = format!("BEGIN; {statements}");
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.unwrap();
-        Foreign(connection)
+        let mut foreign = Foreign(self.connection().await);
+        foreign.execute(&format!("BEGIN; {statements}")).await;
+        foreign
     }
 
     /// The transaction of somebody else, which holds a session's row.
@@ -108,15 +137,19 @@ impl Database {
 }
 
 /// A transaction that holds something, until it is ended.
-pub(crate) struct Foreign(pub(crate) PgConnection);
+pub(crate) struct Foreign(PgConnection);
 
 impl Foreign {
+    pub(crate) async fn execute(&mut self, statements: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut self.0).await.unwrap();
+    }
+
     pub(crate) async fn roll_back(mut self) {
-        sqlx::raw_sql("ROLLBACK").execute(&mut self.0).await.unwrap();
+        self.execute("ROLLBACK").await;
     }
 
     pub(crate) async fn commit(mut self) {
-        sqlx::raw_sql("COMMIT").execute(&mut self.0).await.unwrap();
+        self.execute("COMMIT").await;
     }
 }
 

@@ -129,12 +129,16 @@ async fn a_connection_that_was_closed_fails_no_read_and_one_write_at_the_most() 
 #[tokio::test]
 async fn an_idle_connection_that_was_closed_fails_nothing() {
     let database = Database::new("idle_was_closed").await;
-    let store = builder(database.url()).connections(1).build().await.unwrap();
+    let mut idle = Vec::new();
     for operation in [Operation::Touch, Operation::Rotate, Operation::Get] {
+        let store = builder(database.url()).connections(1).build().await.unwrap();
         let stage = Stage::set(&store).await.unwrap();
-        // As long as the store takes a connection for alive.
-        tokio::time::sleep(Duration::from_secs(1) + SLACK).await;
-        database.terminate_all().await;
+        idle.push((operation, store, stage));
+    }
+    // As long as the store takes a connection for alive.
+    tokio::time::sleep(Duration::from_secs(1) + SLACK).await;
+    database.terminate_all().await;
+    for (operation, store, stage) in idle {
         assert!(operation.run(&store, &stage).await.unwrap(), "{operation:?}");
     }
 }

@@ -9,6 +9,7 @@ mod close;
 #[path = "../failures/common.rs"]
 mod common;
 mod database;
+mod dropped;
 mod existing;
 mod layout_change;
 mod locks;
@@ -17,7 +18,6 @@ mod migrate;
 mod neighbours;
 #[path = "../failures/operations.rs"]
 mod operations;
-mod pgbouncer;
 mod pool;
 mod refusals;
 #[path = "../failures/relay.rs"]
@@ -28,5 +28,6 @@ mod silence;
 mod standbys;
 mod start_up;
 mod support;
+mod sweeps;
 mod terminated;
 mod tls;

@@ -79,3 +79,10 @@ async fn one_connection_serves_a_hundred_tasks() {
     database.until_connections(1).await;
     join_all((0..100).map(async |_| store.ping().await.unwrap())).await;
 }
+
+#[tokio::test]
+async fn a_server_without_a_pooler_is_not_taken_for_one() {
+    let database = Database::new("no_pooler").await;
+    let store = open(database.url()).await;
+    assert!(format!("{store:?}").contains("is_pooled: false"), "{store:?}");
+}

@@ -1,17 +1,14 @@
 //! Servers that refuse statements or connections for a while.
 
-use std::time::Duration;
-
 use conformance_tests::servers::PostgresServer;
 use session_store_core::{ErrorKind, SessionStore as _};
 use session_store_postgres::PostgresStore;
-use session_store_postgres::sqlx::{self, Connection as _, PgConnection};
+use session_store_postgres::sqlx::{Connection as _, PgConnection};
 
-use crate::database::Database;
+use crate::database::{Database, LOCK_TABLE};
 use crate::operations::{Operation, Stage, all};
 use crate::support::{
-    APP, HOUR, SHORT, SLACK, TIMEOUT, UNAVAILABLE, builder, changes, errors_of, impatient, open, recovery, timed, told,
-    works,
+    APP, SHORT, SLACK, TIMEOUT, UNAVAILABLE, changes, errors_of, impatient, open, recovery, timed, told, works,
 };
 
 /// A store of a role that has this setting.
@@ -27,20 +24,13 @@ async fn a_statement_timeout_of_the_role_is_a_timeout_of_known_outcome() {
     let database = Database::new("statement_timeout").await;
     let store = store_with(&database, "hasty", "statement_timeout = '300ms'").await;
     works(&store).await;
-    let stage = Stage::set(&store).await.unwrap();
-    let foreign = database.hold(&stage.live).await;
-    let (answer, took) = timed(store.touch(&stage.live, HOUR)).await;
-    let error = answer.unwrap_err();
-    assert_eq!(told(&error, &stage), TIMEOUT, "{error:?}");
-    assert!(error.to_string().contains("statement_timeout"), "{error}");
-    assert!(took < SHORT + 2 * SLACK, "it took {took:?}");
-    foreign.roll_back().await;
-    assert!(store.touch(&stage.live, HOUR).await.unwrap());
-
-    let foreign = database.begin("LOCK TABLE app IN ACCESS EXCLUSIVE MODE").await;
-    for (operation, told, error) in errors_of(&store, all()).await {
+    let foreign = database.begin(LOCK_TABLE).await;
+    let (failures, took) = timed(errors_of(&store, all())).await;
+    for (operation, told, error) in failures {
         assert_eq!(told, TIMEOUT, "{operation:?}: {error:?}");
+        assert!(error.to_string().contains("statement_timeout"), "{error}");
     }
+    assert!(took < SHORT + 2 * SLACK, "it took {took:?}");
     foreign.roll_back().await;
     works(&store).await;
 }
@@ -116,34 +106,4 @@ async fn a_database_that_takes_no_connections_of_the_role_says_so() {
     assert_eq!(told(&error, &Stage::without_session()), (ErrorKind::Config, false, false), "{error:?}");
     database.execute("ALTER ROLE unwanted LOGIN").await;
     works(&store).await;
-}
-
-#[tokio::test]
-async fn a_client_that_drops_a_call_leaves_no_broken_connection_and_no_lock() {
-    let database = Database::new("dropped_calls").await;
-    let store = builder(database.url()).connections(2).operation_timeout(Duration::from_secs(3)).build().await.unwrap();
-    for operation in all().filter(|operation| changes(*operation)) {
-        let stage = Stage::set(&store).await.unwrap();
-        let foreign = database.hold(&stage.live).await;
-        tokio::select! {
-            answer = operation.run(&store, &stage) => {
-                // These wait for no row.
-                assert!(matches!(operation, Operation::Create | Operation::Prune), "{operation:?}: {answer:?}");
-            }
-            () = database.until_waiting(1) => {}
-        }
-        // Others are served while its statement still waits.
-        let (other, took) = timed(Stage::set(&store)).await;
-        assert!(took < Duration::from_secs(1), "{operation:?}: it took {took:?}");
-        assert!(Operation::Rotate.run(&store, &other.unwrap()).await.unwrap());
-        foreign.roll_back().await;
-        database.until("NOT EXISTS (SELECT FROM pg_locks WHERE relation = 'app'::regclass)").await;
-        // It was done, or it was not.
-        assert_eq!(store.get(&stage.live).await.unwrap().is_some(), store.destroy(&stage.live).await.unwrap());
-    }
-    database.until_connections(3).await;
-    works(&store).await;
-    let idle = "NOT EXISTS (SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%')";
-    database.until(idle).await;
-    sqlx::raw_sql("SELECT 1").execute(&mut database.connection().await).await.unwrap();
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use conformance_tests::servers::PostgresServer;
 use futures_util::future::join;
 use session_store_core::{ErrorKind, Owner, SessionStore, SetMode, Write};
-use session_store_postgres::sqlx::{self, AssertSqlSafe};
+use session_store_postgres::sqlx::{self, AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::database::{Database, bytea};
-use crate::operations::Stage;
-use crate::support::{APP, HOUR, new_key, open, timed, works, write_of};
+use crate::operations::{Operation, Stage};
+use crate::support::{APP, HOUR, builder, new_key, open, works};
 
 const TASKS: usize = 16;
 const ROUNDS: usize = 10;
@@ -85,28 +86,48 @@ async fn stricter_isolation_of_the_role_changes_no_answer() {
     }
 }
 
+/// The other side inserts the new key of a rotation, and then wants the session that is rotated.
 #[tokio::test]
 async fn a_deadlock_with_somebody_else_is_tried_again() {
-    let database = Database::new("deadlock").await;
-    let store = open(database.url()).await;
+    const DEADLOCK: &str = "deadlock detected";
+    // Less than the store's patience, and the other side has more, so it is the store whose statement is taken back.
+    let server = PostgresServer::start(&[("deadlock_timeout", "20ms")]).await.unwrap();
+    let store = builder(server.url()).operation_timeout(Duration::from_secs(10)).build().await.unwrap();
     let stage = Stage::set(&store).await.unwrap();
-    let write = write_of(&stage.user);
-    store.set(&stage.free, &write, SetMode::Create).await.unwrap();
-    let (low, high) = (stage.live.min(stage.free), stage.live.max(stage.free));
-    // The other side has the longer patience, so it is the store whose statement is taken back.
-    let mut foreign = database.hold(&high).await;
-    sqlx::raw_sql("SET deadlock_timeout = '10s'").execute(&mut foreign.0).await.unwrap();
+    let mut foreign = PgConnection::connect(&server.url()).await.unwrap();
+    let insert = format!(
+        "SET deadlock_timeout = '10s'; BEGIN;
+        INSERT INTO app SELECT (jsonb_populate_record(app, jsonb_build_object('key', {}))).*
+        FROM app WHERE key = {}",
+        bytea(&stage.free),
+        bytea(&stage.live)
+    );
+    run(&mut foreign, &insert).await;
+    // It is on the server, so that it is quick enough.
+    let want = format!(
+        "DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted) LOOP
+                PERFORM pg_sleep(0.001);
+            END LOOP;
+            PERFORM FROM app WHERE key = {} FOR UPDATE;
+        END $$",
+        bytea(&stage.live)
+    );
     let others = async {
-        database.until_waiting(1).await;
-        let statement = format!("SELECT FROM app WHERE key = {} FOR UPDATE", bytea(&low));
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut foreign.0).await.unwrap();
-        // It is run again by now, and waits.
-        database.until_waiting(1).await;
-        foreign.roll_back().await;
+        while !server.log().contains(DEADLOCK) {
+            run(&mut foreign, "SAVEPOINT before").await;
+            run(&mut foreign, &want).await;
+            run(&mut foreign, "ROLLBACK TO before").await;
+        }
+        assert!(store.get(&stage.live).await.unwrap().is_some());
+        run(&mut foreign, "ROLLBACK").await;
     };
-    let ((ended, took), ()) = join(timed(store.destroy_by_user(&stage.user, None)), others).await;
-    assert_eq!(ended.unwrap(), 2);
-    assert!(took < Duration::from_secs(4), "it took {took:?}");
-    let deadlocks = "(SELECT deadlocks = 1 FROM pg_stat_database WHERE datname = current_database())";
-    database.until(deadlocks).await;
+    let (answer, ()) = join(Operation::Rotate.run(&store, &stage), others).await;
+    assert!(answer.unwrap());
+    assert!(store.get(&stage.free).await.unwrap().is_some());
+    works(&store).await;
+}
+
+async fn run(connection: &mut PgConnection, statements: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.unwrap();
 }

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use session_store_core::SessionStore as _;
 use session_store_postgres::PostgresStore;
 
-use crate::database::Database;
+use crate::database::{Database, LOCK_TABLE};
 use crate::operations::{Operation, Stage, all};
-use crate::support::{BROKEN, HOUR, SLACK, builder, changes, open, recovery, timed, told, works};
+use crate::support::{BROKEN, HOUR, SLACK, UNAVAILABLE, builder, changes, open, recovery, timed, told, works};
 
 const CONNECTIONS: u32 = 8;
 
@@ -54,7 +54,7 @@ async fn a_connection_that_is_ended_under_a_write_is_of_unknown_outcome() {
     let database = Database::new("ended_under_a_write").await;
     let store = open(database.url()).await;
     let stage = Stage::set(&store).await.unwrap();
-    let foreign = database.hold(&stage.live).await;
+    let foreign = database.begin(LOCK_TABLE).await;
     for operation in [Operation::Touch, Operation::Rotate, Operation::DestroyByUser] {
         let end = async {
             database.until_waiting(1).await;
@@ -80,10 +80,22 @@ async fn a_process_of_the_server_that_crashes_takes_nothing_with_it() {
         .ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND client_port > 0 LIMIT 1")
         .await
         .unwrap();
+    let starts = || server.log().matches("ready to accept connections").count();
+    let before = starts();
     let killed = std::process::Command::new("kill").args(["-KILL", &backend.to_string()]).status().unwrap();
     assert!(killed.success());
-    // The server ends all others, and recovers.
-    let took = recovery(|| store.ping()).await;
+    // The server ends all others, and recovers. Until it has found out, others answer.
+    let recovered = async {
+        while starts() == before {
+            if let Err(error) = store.ping().await {
+                assert_eq!(told(&error, &stage), UNAVAILABLE, "{error:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        recovery(|| store.ping()).await;
+    };
+    let (answer, took) = timed(tokio::time::timeout(Duration::from_secs(10), recovered)).await;
+    answer.unwrap();
     assert!(took < Duration::from_secs(5) + SLACK, "it took {took:?}");
     assert!(store.get(&stage.live).await.unwrap().is_some());
     recovery(|| store.touch(&stage.live, HOUR)).await;
