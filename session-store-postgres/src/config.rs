@@ -169,15 +169,14 @@ impl Builder {
     }
 
     /// Whether there is a pooler in between that gives each transaction another session of the server, such as
-    /// PgBouncer with `pool_mode = transaction`. Then the store keeps no prepared statements, which takes three round
-    /// trips more for each batch. Unless set, `build` finds out.
+    /// PgBouncer with `pool_mode = transaction`. Then the store prepares nothing and keeps nothing in a session;
+    /// each statement carries its values. Unless set, `build` finds out.
     pub fn transaction_pooler(mut self, is_there: bool) -> Self {
         self.pooler = Some(is_there);
         self
     }
 
-    /// Makes `build` create the schema and the table where they are not there, and bring an older table up to date.
-    /// Any number of nodes may do so at once. It needs the right to create, and nothing else does.
+    /// Makes `build` create the schema and the table where they are not there. Any number of nodes may do so at once. It needs the right to create, and nothing else does.
     pub fn migrate(mut self) -> Self {
         self.migrate = true;
         self
@@ -240,7 +239,7 @@ impl Builder {
         let _ = timeout(patience, connection.close()).await;
         let sql = Arc::new(Sql::new(&names));
         let link = Arc::new(Link {
-            pool: self.server.0.pool(self.connections, timeouts.connect, is_pooled)?,
+            pool: self.server.0.pool(self.connections, &timeouts, is_pooled)?,
             is_closed: AtomicBool::new(false),
             is_pooled,
             timeouts,
@@ -306,14 +305,11 @@ impl Source {
         connect(&self.options()?).await
     }
 
-    fn pool(&self, connections: u32, connect_timeout: Duration, is_pooled: bool) -> Result<Pool> {
+    fn pool(&self, connections: u32, timeouts: &Timeouts, is_pooled: bool) -> Result<Pool> {
         if let Self::Pool(pool) = self {
             return Ok(Pool::Given(pool.clone()));
         }
-        let options = self.options()?;
-        // A plan is kept, and the one for a table that was small must do when it is large. Poolers do not pass this on.
-        let options = if is_pooled { options } else { options.options([("enable_seqscan", "off")]) };
-        Pool::new(options, connections, connect_timeout)
+        Pool::new(self.options()?, connections, timeouts, is_pooled)
     }
 }
 

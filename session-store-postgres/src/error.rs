@@ -40,8 +40,8 @@ pub(crate) fn remedy(error: &Driver) -> Remedy {
         "23505" => Remedy::AgainIfRaced,
         // A plan from before a change of the table; a prepared statement that is gone.
         "0A000" | "26000" => Remedy::AgainElsewhere,
-        // The server is a standby, and by another connection one may reach the primary.
-        "25006" => Remedy::Elsewhere,
+        // The server is a standby, and by another connection one may reach the primary; or it has ended this one.
+        "25006" | "25P03" | "25P04" => Remedy::Elsewhere,
         // The server ends the connection: possibly between its commit and its answer.
         code if code.starts_with("08") || code.starts_with("57P") => Remedy::Vague,
         _ => Remedy::None,
@@ -144,6 +144,9 @@ fn of_code(code: &str) -> (ErrorKind, &'static str) {
         "3D000" => (Config, "the PostgreSQL server has no database of the URL's name"),
         "42P01" | "3F000" => NO_TABLE,
         "42501" => LACKS_RIGHTS,
+        "22P05" => {
+            (Config, "the database's encoding lacks characters of the schema's or the table's name; choose others")
+        }
         "42939" => {
             (Config, "PostgreSQL keeps names of schemas that begin with `pg_` for itself; choose another schema")
         }
@@ -154,7 +157,7 @@ fn of_code(code: &str) -> (ErrorKind, &'static str) {
         "40001" | "40P01" => (Unavailable, "the statement met others again and again, and changed nothing"),
         "55P03" => (Timeout, "another transaction holds the session's row; nothing was changed"),
         "57014" => (Timeout, "the PostgreSQL server has cancelled the statement, as `statement_timeout` has it do"),
-        "25006" => (Unavailable, "the PostgreSQL server is a standby now, and takes no writes"),
+        "25006" => (Unavailable, "the PostgreSQL server is a standby or read-only now, and takes no writes"),
         "25P03" | "25P04" => (Unavailable, "the PostgreSQL server has ended a transaction that took too long"),
         "53100" => (Unavailable, "the PostgreSQL server's disk is full"),
         "53200" => (Unavailable, "the PostgreSQL server is out of memory"),

@@ -37,7 +37,7 @@ pub(crate) fn ddl(names: &Names, unlogged: bool) -> String {
 /// Makes the table and its schema, if they are not there. Any number of nodes may do so at once.
 pub(crate) async fn migrate(connection: &mut PgConnection, names: &Names, unlogged: bool) -> Result<()> {
     let failed = |error: sqlx::Error| from_sqlx(&error);
-    let mut transaction = connection.begin().await.map_err(failed)?;
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(failed)?;
     execute(&mut transaction, format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
     let state = State::read(&mut transaction, names).await?;
     if !state.has_schema {

@@ -9,6 +9,8 @@ use session_store_core::{Error, ErrorKind, Result, Timeouts};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
 use tokio::time::timeout_at;
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
 
 use crate::error::{Remedy, closed, from_sqlx, remedy};
 use crate::pauses::Pauses;
@@ -106,8 +108,10 @@ impl Link {
     async fn run(&self, lease: &mut Lease, sql: &Arc<str>, values: &[Value<'_>]) -> Result<Vec<PgRow>, sqlx::Error> {
         let connection = lease.connection()?;
         if self.is_pooled {
-            // One message: it needs nothing that is kept in a session, and no transaction waits for us to go on.
-            return sqlx::raw_sql(AssertSqlSafe(written(sql, values))).fetch_all(connection).await;
+            // One message: it needs nothing that is kept in a session, and no transaction waits for us to go on. The
+            // driver logs statements, and this one has its values in it (clause E2).
+            let statement = sqlx::raw_sql(AssertSqlSafe(written(sql, values)));
+            return statement.fetch_all(connection).with_subscriber(NoSubscriber::default()).await;
         }
         let query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
         values.iter().fold(query, |query, value| value.bind(query)).fetch_all(connection).await

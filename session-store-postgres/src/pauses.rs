@@ -38,11 +38,17 @@ impl Pauses {
 
     /// The pause before a row is asked for again that another transaction holds.
     pub(crate) async fn wait_for_row(&mut self) -> Result<()> {
+        self.wait_or("another transaction holds the session's row; nothing was changed").await
+    }
+
+    /// The same where other sessions have been ended.
+    pub(crate) async fn wait_for_rest(&mut self) -> Result<()> {
+        self.wait_or("another transaction holds some sessions' rows; call again to end them as well").await
+    }
+
+    async fn wait_or(&mut self, refusal: &'static str) -> Result<()> {
         if self.are_over() {
-            return Err(Error::new(
-                ErrorKind::Timeout,
-                "another transaction holds the session's row; nothing was changed",
-            ));
+            return Err(Error::new(ErrorKind::Timeout, refusal));
         }
         self.pause().await;
         Ok(())

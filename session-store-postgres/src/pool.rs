@@ -10,7 +10,7 @@ use deadpool::{Runtime, managed::BuildError};
 use session_store_core::{Error, ErrorKind, Result, Timeouts};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Row as _};
 use tokio::time::{sleep, timeout_at};
 
 use crate::error::{closed, from_connecting, from_sqlx, no_connection};
@@ -29,11 +29,17 @@ pub(crate) enum Pool {
 
 impl Pool {
     /// A pool of the store's own. It connects when it is first asked.
-    pub(crate) fn new(options: PgConnectOptions, connections: u32, connect_timeout: Duration) -> Result<Self> {
-        let pool = managed::Pool::builder(Manager { options })
+    pub(crate) fn new(
+        options: PgConnectOptions,
+        connections: u32,
+        timeouts: &Timeouts,
+        is_pooled: bool,
+    ) -> Result<Self> {
+        let statement_timeout = (!is_pooled).then_some(timeouts.operation.as_millis());
+        let pool = managed::Pool::builder(Manager { options, statement_timeout })
             .max_size(usize::try_from(connections).unwrap_or(usize::MAX))
-            .create_timeout(Some(connect_timeout))
-            .recycle_timeout(Some(connect_timeout))
+            .create_timeout(Some(timeouts.connect))
+            .recycle_timeout(Some(timeouts.connect))
             // So that no more are kept busy than are needed.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
@@ -89,6 +95,8 @@ fn from_pool(error: PoolError<Error>) -> Error {
 /// Makes connections for the store's own pool.
 pub(crate) struct Manager {
     options: PgConnectOptions,
+    /// In milliseconds, where the server's session is the connection's own.
+    statement_timeout: Option<u128>,
 }
 
 impl managed::Manager for Manager {
@@ -98,6 +106,9 @@ impl managed::Manager for Manager {
     async fn create(&self) -> Result<PgConnection> {
         let mut connection = connect(&self.options).await?;
         refuse_standby(&mut connection).await?;
+        if let Some(timeout) = self.statement_timeout {
+            set_up(&mut connection, timeout).await?;
+        }
         Ok(connection)
     }
 
@@ -133,6 +144,18 @@ async fn refuse_standby(connection: &mut PgConnection) -> Result<()> {
     let failed = |error: sqlx::Error| from_sqlx(&error);
     let row = sqlx::raw_sql("SELECT pg_is_in_recovery()").fetch_one(connection).await.map_err(failed)?;
     if row.try_get(0).map_err(failed)? { Err(standby()) } else { Ok(()) }
+}
+
+/// The server ends a statement that nobody waits for any more: one that waits for the table does not notice that its
+/// connection is gone. A shorter timeout of the role's stays. And a plan is kept, so the one for a table that was small must do when it is large.
+async fn set_up(connection: &mut PgConnection, timeout: u128) -> Result<()> {
+    let settings = format!(
+        "SET enable_seqscan = off;
+         SELECT set_config('statement_timeout', '{timeout}', false) FROM pg_settings
+         WHERE name = 'statement_timeout' AND setting::bigint NOT BETWEEN 1 AND {timeout}"
+    );
+    let done = sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await;
+    done.map(drop).map_err(|error| from_sqlx(&error))
 }
 
 /// The server is a standby.

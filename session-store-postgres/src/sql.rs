@@ -172,7 +172,7 @@ const INSERTED: &str = " UNION ALL SELECT key, 'ok' FROM inserted";
 /// T1 to T5. It gives the keys with their verdicts; none for a key that another statement has changed meanwhile.
 const TOUCH: &str = "
 WITH want AS {want}, locked AS MATERIALIZED (
-    SELECT t.* FROM {patience}, want CROSS JOIN LATERAL (
+    SELECT t.* FROM want CROSS JOIN LATERAL (
         SELECT t.key, t.ctid, t.last_seen_at, t.expires_at, t.deadline FROM {table} AS t WHERE t.key = want.key
         FOR UPDATE SKIP LOCKED
     ) AS t
@@ -197,7 +197,7 @@ SELECT key, verdict FROM judged WHERE verdict <> 'ok' UNION ALL SELECT key, 'ok'
 /// D1, D2. It gives the keys with their verdicts; none for a key that another statement has changed meanwhile.
 const DESTROY: &str = "
 WITH want AS {want}, locked AS MATERIALIZED (
-    SELECT t.* FROM {patience}, want CROSS JOIN LATERAL (
+    SELECT t.* FROM want CROSS JOIN LATERAL (
         SELECT t.key, t.ctid, t.expires_at FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
 ), clock AS MATERIALIZED (
@@ -251,11 +251,12 @@ WITH want AS MATERIALIZED (
 )
 SELECT verdict FROM judged";
 
-/// L1 to L3: `$1` user, `$2` the key to begin after, `$3` limit.
+/// L1 to L3: `$1` user, `$2` the key to begin after, `$3` limit. Two columns are compared, for which there is one index
+/// only.
 const LIST_BY_USER: &str = "
 SELECT t.key, t.owner, t.created_at, t.last_seen_at, t.expires_at, t.deadline, t.version
 FROM {table} AS t
-WHERE t.owner = $1 AND t.key > $2 AND t.expires_at > {began}
+WHERE t.owner = $1 AND (t.owner, t.key) > ($1, $2) AND t.expires_at > {began}
 ORDER BY t.key LIMIT $3";
 
 /// B1: `$1` user, `$2` the key to spare, `$3` how many. It gives how many live sessions ended, how many rows were

@@ -24,7 +24,7 @@ use crate::value::Value;
 const PIECE: u64 = 1_000;
 
 /// How many rows one statement counts.
-const COUNTED_PIECE: u64 = 100_000;
+const COUNTED_PIECE: u64 = 10_000;
 
 /// How often `clear` walks through the table, where nothing was held: new sessions come all the time.
 const WALKS: usize = 3;
@@ -210,7 +210,7 @@ impl SessionStore for PostgresStore {
             }
             // All that is left is held by others, or is moved by a rotation (B1).
             if removed == 0 {
-                pauses.wait_for_row().await?;
+                pauses.wait_for_rest().await?;
             }
         }
     }
@@ -269,7 +269,7 @@ impl SessionStore for PostgresStore {
                 return Ok(ended);
             }
             if left {
-                pauses.wait_for_row().await?;
+                pauses.wait_for_rest().await?;
             }
         }
     }

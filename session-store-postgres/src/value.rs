@@ -6,8 +6,7 @@ use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 
-/// A value of a statement.
-#[derive(Debug)]
+/// A value of a statement. It has no `Debug`, which would show keys, users and data.
 pub(crate) enum Value<'v> {
     Bytes(Option<&'v [u8]>),
     Int(i64),
