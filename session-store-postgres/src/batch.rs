@@ -51,6 +51,8 @@ pub(crate) struct Get {
 
 #[async_trait]
 impl Batch for Get {
+    const CHANGES: bool = false;
+
     type Request = SessionKey;
     type Answer = Option<Record>;
     type Key = ();
@@ -241,6 +243,8 @@ pub(crate) struct Statements<C> {
 
 #[async_trait]
 impl<C: Change> Batch for Statements<C> {
+    const CHANGES: bool = true;
+
     type Request = C;
     type Answer = Verdict;
     type Key = SessionKey;

@@ -32,6 +32,10 @@ pub trait Batch: Send + Sync + 'static {
     /// What at most one request of a batch may be about.
     type Key: Eq + Hash + Send;
 
+    /// Whether its statements change anything. Where they do, the outcome of one that was sent is unknown until it is
+    /// answered.
+    const CHANGES: bool;
+
     /// The key of a request, where a batch must not have two of the same; `None` where it may.
     fn key(&self, request: &Self::Request) -> Option<Self::Key>;
 
@@ -134,7 +138,7 @@ impl<B: Batch> Batcher<B> {
         let sent = Arc::new(AtomicBool::new(false));
         match timeout_at(deadline, self.answer(request, &sent)).await {
             Ok(answer) => answer,
-            Err(_) => Err(late(timeout, sent.load(Ordering::Acquire))),
+            Err(_) => Err(late(timeout, B::CHANGES && sent.load(Ordering::Acquire))),
         }
     }
 
@@ -164,10 +168,10 @@ impl<B: Batch> Batcher<B> {
     }
 }
 
-fn late(timeout: Duration, sent: bool) -> Error {
+fn late(timeout: Duration, may_have_run: bool) -> Error {
     let error =
         Error::new(ErrorKind::Timeout, format!("no answer from the database in the operation timeout of {timeout:?}"));
-    if sent { error.with_outcome_unknown() } else { error }
+    if may_have_run { error.with_outcome_unknown() } else { error }
 }
 
 fn closed() -> Error {

@@ -50,6 +50,8 @@ pub(crate) const FLAKY: u64 = 668;
 
 #[async_trait]
 impl Batch for Adding {
+    const CHANGES: bool = true;
+
     type Request = Add;
     type Answer = u64;
     type Key = u8;
