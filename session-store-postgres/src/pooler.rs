@@ -7,7 +7,7 @@ use crate::error::from_sqlx;
 use crate::record::value;
 
 /// How often the connections are asked.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 20;
 
 /// Each of two connections has a process of the server to itself, and keeps it. Behind such a pooler they share one
 /// or, where it is busy, meet another each time.
