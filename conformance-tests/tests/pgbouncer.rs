@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 
 #[cfg(unix)]
+mod with_pgbouncer;
+
+#[cfg(unix)]
 mod cases {
     use std::net::TcpStream;
 
@@ -97,28 +100,14 @@ fn main() -> ExitCode {
 
 #[cfg(unix)]
 fn main() -> ExitCode {
-    use conformance_tests::containers::not_run;
-    use libtest_mimic::{Arguments, Trial};
+    use with_pgbouncer::trial;
 
-    let trials = vec![
+    with_pgbouncer::run(vec![
         trial("two_clients_share_a_backend", cases::shares_a_backend),
         trial("unknown_start_up_parameters_are_refused", cases::refuses_unknown_start_up_parameters),
         trial("a_killed_one_comes_back", cases::comes_back),
         trial("the_urls_password_is_passed_on", cases::passes_a_password_on),
         trial("a_dropped_one_leaves_nothing_behind", cases::leaves_nothing_behind),
         trial("one_that_cannot_start_says_why", cases::says_why_it_cannot_start),
-    ];
-    let is_there = |_: &Trial| not_run("pgbouncer").is_none();
-    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().filter(is_there).collect()).exit_code()
-}
-
-#[cfg(unix)]
-fn trial<Running>(name: &'static str, case: fn() -> Running) -> libtest_mimic::Trial
-where
-    Running: Future<Output = Result<(), session_store_core::BoxError>> + 'static,
-{
-    libtest_mimic::Trial::test(name, move || {
-        let runtime = tokio::runtime::Runtime::new()?;
-        Ok(runtime.block_on(case())?)
-    })
+    ])
 }

@@ -4,6 +4,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "../failures/certificates.rs"]
+mod certificates;
 mod clock;
 mod close;
 #[path = "../failures/common.rs"]
@@ -25,9 +27,13 @@ mod relay;
 mod retries;
 mod rights;
 mod silence;
+#[path = "../failures/silenced.rs"]
+mod silenced;
 mod standbys;
 mod start_up;
 mod support;
 mod sweeps;
 mod terminated;
 mod tls;
+#[path = "../failures/web_server.rs"]
+mod web_server;

@@ -16,6 +16,9 @@ mod operations;
 mod pooled;
 #[cfg(unix)]
 mod support;
+#[cfg(unix)]
+#[path = "../with_pgbouncer/mod.rs"]
+mod with_pgbouncer;
 
 use std::process::ExitCode;
 
@@ -26,26 +29,22 @@ fn main() -> ExitCode {
 
 #[cfg(unix)]
 fn main() -> ExitCode {
-    use conformance_tests::containers::not_run;
-    use libtest_mimic::{Arguments, Trial};
-
-    let trials = vec![
+    with_pgbouncer::run(vec![
         trial("two_sessions_of_the_server_serve_sixty_four_tasks", pooled::two_sessions_serve_many_tasks),
         trial("a_pool_that_was_given_is_found_to_lead_through_it", pooled::a_given_pool_is_found_out),
         trial("one_that_is_killed_is_unavailable_until_it_is_back", pooled::one_that_is_killed),
         trial("a_server_behind_it_that_ends_its_sessions_fails_no_read", pooled::a_server_that_ends_its_sessions),
-    ];
-    let is_there = |_: &Trial| not_run("pgbouncer").is_none();
-    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().filter(is_there).collect()).exit_code()
+    ])
 }
 
+/// These panic where they fail.
 #[cfg(unix)]
 fn trial<Running>(name: &'static str, case: fn() -> Running) -> libtest_mimic::Trial
 where
     Running: Future<Output = ()> + 'static,
 {
-    libtest_mimic::Trial::test(name, move || {
-        tokio::runtime::Runtime::new()?.block_on(case());
+    with_pgbouncer::trial(name, move || async move {
+        case().await;
         Ok(())
     })
 }

@@ -9,12 +9,10 @@ use session_store_postgres::PostgresStore;
 
 use crate::operations::{ON_KEYS, Operation, SWEEPS, Stage, all};
 use crate::relay::Relay;
+use crate::silenced::{RECOVERY, all_work_again, all_work_at_once, nothing_more_is_sent};
 use crate::support::{
     SHORT, SLACK, builder, changes, errors_of, impatient, pool_of_one, recovery, timed, told, until_idle, works,
 };
-
-/// How soon all must work again, after what was wrong is mended.
-const RECOVERY: Duration = Duration::from_secs(2);
 
 /// A store for each operation, so that each has a connection that nobody has found fault with, and sessions that no
 /// other clears.
@@ -41,29 +39,6 @@ async fn all_end_in_a_timeout(stores: &[(Operation, PostgresStore, Stage)]) {
         assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
     }))
     .await;
-}
-
-/// The connections are new ones now, which are not made: so nothing is sent.
-async fn nothing_more_is_sent(stores: &[(Operation, PostgresStore, Stage)]) {
-    join_all(stores.iter().filter(|(operation, ..)| ON_KEYS.contains(operation)).map(
-        |(operation, store, stage)| async move {
-            let (answer, took) = timed(operation.run(store, stage)).await;
-            let error = answer.unwrap_err();
-            assert!(error.is_transient() && !error.outcome_unknown(), "{operation:?}: {error:?}");
-            assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
-        },
-    ))
-    .await;
-}
-
-async fn all_work_again(stores: &[(Operation, PostgresStore, Stage)]) {
-    let recoveries = stores.iter().map(|(_, store, stage)| recovery(|| store.get(&stage.live)));
-    let slowest = join_all(recoveries).await.into_iter().max().unwrap();
-    assert!(slowest < RECOVERY, "it took {slowest:?}");
-    for (operation, store, _) in stores {
-        let stage = Stage::set(store).await.unwrap();
-        assert!(operation.run(store, &stage).await.unwrap(), "{operation:?}");
-    }
 }
 
 #[tokio::test]
@@ -96,11 +71,7 @@ async fn a_connection_that_stays_dead_for_ever_is_given_up() {
     let stores = stores(&format!("postgres://postgres@127.0.0.1:{}/postgres", network.port)).await;
     network.leads_to.send_replace(server.port());
     all_end_in_a_timeout(&stores).await;
-    // The very next call.
-    for (operation, store, _) in &stores {
-        let stage = Stage::set(store).await.unwrap();
-        assert!(operation.run(store, &stage).await.unwrap(), "{operation:?}");
-    }
+    all_work_at_once(&stores).await;
 }
 
 #[tokio::test]

@@ -7,11 +7,11 @@ use conformance_tests::servers::{PostgresServer, free_port};
 use session_store_core::{Error, ErrorKind, SessionStore as _};
 use session_store_postgres::sqlx::PgPool;
 use session_store_postgres::{Builder, PostgresStore, Server};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::database::Database;
 use crate::support::{SLACK, all_text, builder, timed, works};
+use crate::web_server::say_http;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -92,17 +92,6 @@ async fn nobody_at_the_address_is_unavailable() {
         for way in ways(&format!("postgres://user:{PASSWORD}@{host}:{port}/shop")) {
             is(&refused(way).await, ErrorKind::Unavailable, "address");
         }
-    }
-}
-
-/// What a web server says to anything.
-async fn say_http(listener: TcpListener) {
-    while let Ok((mut client, _)) = listener.accept().await {
-        tokio::spawn(async move {
-            let mut request = [0; 1024];
-            let _ = client.read(&mut request).await;
-            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
-        });
     }
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use conformance_tests::servers::PostgresServer;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use session_store_core::Error;
 use session_store_postgres::sqlx::postgres::{PgConnectOptions, PgPool, PgSslMode};
 use session_store_postgres::{Builder, Server};
 
+use crate::certificates::{new_authority, of_localhost};
 use crate::database::Database;
 use crate::operations::Stage;
 use crate::support::{CONFIG, SLACK, all_text, builder, new_key, open, timed, told, works};
@@ -20,22 +20,11 @@ struct TlsServer {
     authority: String,
 }
 
-/// The certificate of an authority, and what signs for it.
-fn new_authority() -> (String, Issuer<'static, KeyPair>) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap().pem();
-    (certificate, Issuer::new(params, key))
-}
-
 impl TlsServer {
     async fn start() -> Self {
         let (authority, issuer) = new_authority();
-        let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned()];
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap().pem();
-        let server = PostgresServer::start_with_tls(&[], &certificate, &key.serialize_pem()).await.unwrap();
+        let (certificate, key) = of_localhost(&issuer);
+        let server = PostgresServer::start_with_tls(&[], &certificate, &key).await.unwrap();
         Self { server, authority }
     }
 

@@ -6,6 +6,8 @@
 
 mod acl;
 mod answers;
+#[path = "../failures/certificates.rs"]
+mod certificates;
 #[path = "../failures/common.rs"]
 mod common;
 mod existing;
@@ -20,8 +22,12 @@ mod replicas;
 mod round_trips;
 mod scripts;
 mod silence;
+#[path = "../failures/silenced.rs"]
+mod silenced;
 mod start_up;
 mod support;
 mod tls;
 mod ttl;
+#[path = "../failures/web_server.rs"]
+mod web_server;
 mod wrong_server;

@@ -1,18 +1,14 @@
 //! Servers that are silent or gone: every operation ends in time, and the store works again by itself (clause E3).
 
-use std::time::Duration;
-
 use conformance_tests::servers::{Proxy, RedisCluster, RedisServer};
 use futures_util::future::join_all;
 use session_store_core::{ErrorKind, SessionStore as _};
 use session_store_redis::{RedisStore, Server};
 
-use crate::operations::{ON_KEYS, Operation, SWEEPS, Stage, all};
+use crate::operations::{Operation, SWEEPS, Stage, all};
 use crate::relay::Relay;
+use crate::silenced::{RECOVERY, all_work_again, all_work_at_once, nothing_more_is_sent};
 use crate::support::{SHORT, SLACK, builder, open_impatient, recovery, timed};
-
-/// How soon all must work again, after what was wrong is mended.
-const RECOVERY: Duration = Duration::from_secs(2);
 
 /// A store for each operation, so that each has a connection that nobody has found fault with, and sessions that no
 /// other clears.
@@ -38,29 +34,6 @@ async fn all_end_in_a_timeout(stores: &[(Operation, RedisStore, Stage)]) {
         assert_eq!(error.outcome_unknown(), changes, "{operation:?}: {error}");
     }))
     .await;
-}
-
-/// The connections are new ones now, which are not made: so nothing is sent.
-async fn nothing_more_is_sent(stores: &[(Operation, RedisStore, Stage)]) {
-    join_all(stores.iter().filter(|(operation, ..)| ON_KEYS.contains(operation)).map(
-        |(operation, store, stage)| async move {
-            let (answer, took) = timed(operation.run(store, stage)).await;
-            let error = answer.unwrap_err();
-            assert!(error.is_transient() && !error.outcome_unknown(), "{operation:?}: {error:?}");
-            assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
-        },
-    ))
-    .await;
-}
-
-async fn all_work_again(stores: &[(Operation, RedisStore, Stage)]) {
-    let recoveries = stores.iter().map(|(_, store, stage)| recovery(|| store.get(&stage.live)));
-    let slowest = join_all(recoveries).await.into_iter().max().unwrap();
-    assert!(slowest < RECOVERY, "it took {slowest:?}");
-    for (operation, store, _) in stores {
-        let stage = Stage::set(store).await.unwrap();
-        assert!(operation.run(store, &stage).await.unwrap(), "{operation:?}");
-    }
 }
 
 #[tokio::test]
@@ -93,11 +66,7 @@ async fn a_connection_that_stays_dead_for_ever_is_given_up() {
     let stores = stores(&format!("redis://127.0.0.1:{}", network.port)).await;
     network.leads_to.send_replace(server.port());
     all_end_in_a_timeout(&stores).await;
-    // The very next call.
-    for (operation, store, _) in &stores {
-        let stage = Stage::set(store).await.unwrap();
-        assert!(operation.run(store, &stage).await.unwrap(), "{operation:?}");
-    }
+    all_work_at_once(&stores).await;
 }
 
 #[tokio::test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use conformance_tests::servers::RedisServer;
 use session_store_core::{Error, ErrorKind, SessionStore as _};
 use session_store_redis::Server;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::support::{SLACK, all_text, builder, open, timed};
+use crate::web_server::say_http;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -90,17 +90,6 @@ async fn nobody_at_the_address_is_unavailable() {
         is(&refused(url.as_str()).await, ErrorKind::Unavailable, "address");
         is(&refused(Server::cluster([url.as_str()])).await, ErrorKind::Unavailable, "address");
         is(&refused(Server::sentinel([url.as_str()], "master")).await, ErrorKind::Unavailable, "");
-    }
-}
-
-/// What a web server says to anything.
-async fn say_http(listener: TcpListener) {
-    while let Ok((mut client, _)) = listener.accept().await {
-        tokio::spawn(async move {
-            let mut request = [0; 1024];
-            let _ = client.read(&mut request).await;
-            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
-        });
     }
 }
 

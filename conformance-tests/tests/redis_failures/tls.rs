@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use conformance_tests::servers::{RedisServer, free_port};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use redis::{Client, TlsCertificates};
 use rustls::crypto::{aws_lc_rs, ring};
 use session_store_core::{Error, ErrorKind, SessionStore as _};
 use session_store_redis::Server;
 
+use crate::certificates::{new_authority, of_localhost};
 use crate::operations::{Stage, all};
 use crate::support::{SLACK, all_text, builder, open, timed};
 
@@ -50,24 +50,13 @@ mod tempdir {
     }
 }
 
-/// The certificate of an authority, and what signs for it.
-fn new_authority() -> (String, Issuer<'static, KeyPair>) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap().pem();
-    (certificate, Issuer::new(params, key))
-}
-
 impl TlsServer {
     async fn start() -> Self {
         let (authority, issuer) = new_authority();
-        let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned()];
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap().pem();
+        let (certificate, key) = of_localhost(&issuer);
         let port = free_port().unwrap();
         let files = tempdir::Folder::new(&port.to_string());
-        let (certificate, key) = (files.write("cert.pem", &certificate), files.write("key.pem", &key.serialize_pem()));
+        let (certificate, key) = (files.write("cert.pem", &certificate), files.write("key.pem", &key));
         let text = port.to_string();
         let options = ["--tls-port", &text, "--tls-cert-file", &certificate, "--tls-key-file", &key];
         let server = RedisServer::start(&[&options[..], &["--tls-auth-clients", "no"]].concat()).await.unwrap();
