@@ -13,11 +13,15 @@ const ROUNDS: usize = 20;
 /// or, where it is busy, meet another each time.
 pub(crate) async fn is_there(one: &mut PgConnection, other: &mut PgConnection) -> Result<bool> {
     let (first, second) = (process(one).await?, process(other).await?);
-    let mut is_there = first == second;
-    for _ in 1..ROUNDS {
-        is_there |= process(one).await? != first || process(other).await? != second;
+    if first == second {
+        return Ok(true);
     }
-    Ok(is_there)
+    for _ in 1..ROUNDS {
+        if process(one).await? != first || process(other).await? != second {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn process(connection: &mut PgConnection) -> Result<i32> {

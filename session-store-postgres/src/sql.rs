@@ -41,9 +41,17 @@ impl Sql {
     pub(crate) fn new(names: &Names) -> Self {
         let table = names.table();
         let fill = |text: &str| -> Arc<str> {
-            let text = text.replace("{patience}", PATIENCE).replace("{now}", NOW).replace("{began}", BEGAN);
-            // Last, because a table may have any name.
-            text.replace("{is_held}", IS_HELD).replace("{table}", &table).into()
+            let parts = [
+                ("{ended}", ENDED),
+                ("{clock}", CLOCK),
+                ("{patience}", PATIENCE),
+                ("{is_held}", IS_HELD),
+                ("{now}", NOW),
+                ("{began}", BEGAN),
+                // Last, because a table may have any name.
+                ("{table}", &table),
+            ];
+            parts.iter().fold(text.to_owned(), |text, (place, part)| text.replace(place, part)).into()
         };
         let statement = |text: &str, many: &str, one: &str| Statement {
             many: fill(&text.replace("{want}", many)),
@@ -95,6 +103,20 @@ const NOW: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// The same when the statement came in, which is before it looks at any row.
 const BEGAN: &str = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 
+/// The time of a change. It is read when all rows are locked, because they are counted first.
+const CLOCK: &str = "clock AS MATERIALIZED (
+    SELECT {now} AS now, count(*) AS locked FROM locked
+)";
+
+/// The end of what was locked, whether it was live or dead. Naming both verdicts has the planner expect few rows.
+const ENDED: &str = ", {clock}, judged AS MATERIALIZED (
+    SELECT locked.key, CASE WHEN locked.expires_at > clock.now THEN 'live' ELSE 'dead' END AS verdict
+    FROM clock, locked
+), ended AS (
+    DELETE FROM {table} AS t USING judged WHERE t.key = judged.key AND judged.verdict IN ('live', 'dead')
+    RETURNING judged.verdict
+)";
+
 /// Whether a row that could not be locked is there; by `OFFSET`, looked up for each key alone.
 const IS_HELD: &str = "EXISTS (SELECT FROM {table} AS t WHERE t.key = want.key OFFSET 0)";
 
@@ -128,9 +150,7 @@ WITH want AS {want}, locked AS MATERIALIZED (
         SELECT t.key, t.ctid, t.owner, t.created_at, t.expires_at, t.version FROM {table} AS t WHERE t.key = want.key
         FOR UPDATE SKIP LOCKED
     ) AS t
-), clock AS MATERIALIZED (
-    SELECT {now} AS now, count(*) AS locked FROM locked
-), judged AS MATERIALIZED (
+), {clock}, judged AS MATERIALIZED (
     SELECT want.key, clock.now, clock.now + want.idle AS idle_end, want.absolute, want.version, want.data,
         locked.ctid AS place,
         CASE WHEN locked.expires_at > clock.now THEN locked.created_at ELSE clock.now END AS created_at,
@@ -176,9 +196,7 @@ WITH want AS {want}, locked AS MATERIALIZED (
         SELECT t.key, t.ctid, t.last_seen_at, t.expires_at, t.deadline FROM {table} AS t WHERE t.key = want.key
         FOR UPDATE SKIP LOCKED
     ) AS t
-), clock AS MATERIALIZED (
-    SELECT {now} AS now, count(*) AS locked FROM locked
-), judged AS MATERIALIZED (
+), {clock}, judged AS MATERIALIZED (
     SELECT want.key, want.idle, clock.now, locked.ctid AS place, locked.last_seen_at, locked.expires_at, locked.deadline,
         CASE
             WHEN locked.expires_at > clock.now THEN 'ok'
@@ -200,9 +218,7 @@ WITH want AS {want}, locked AS MATERIALIZED (
     SELECT t.* FROM want CROSS JOIN LATERAL (
         SELECT t.key, t.ctid, t.expires_at FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
-), clock AS MATERIALIZED (
-    SELECT {now} AS now, count(*) AS locked FROM locked
-), judged AS MATERIALIZED (
+), {clock}, judged AS MATERIALIZED (
     SELECT want.key, locked.ctid AS place, CASE
         WHEN locked.expires_at > clock.now THEN 'ok'
         WHEN locked.key IS NULL AND {is_held} THEN 'busy'
@@ -225,9 +241,7 @@ WITH want AS MATERIALIZED (
     SELECT t.* FROM want CROSS JOIN LATERAL (
         SELECT t.key, t.created_at, t.expires_at, t.version FROM {table} AS t WHERE t.key = want.key FOR UPDATE SKIP LOCKED
     ) AS t
-), clock AS MATERIALIZED (
-    SELECT {now} AS now, count(*) AS locked FROM locked
-), judged AS MATERIALIZED (
+), {clock}, judged AS MATERIALIZED (
     SELECT clock.now, old.created_at, old.created_at + $8::bigint AS deadline, CASE
         WHEN EXISTS (SELECT FROM want WHERE {is_held} AND NOT EXISTS (SELECT FROM locked WHERE locked.key = want.key))
             THEN 'busy'
@@ -268,15 +282,7 @@ WITH met AS MATERIALIZED (
     SELECT t.* FROM met CROSS JOIN LATERAL (
         SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = met.key AND t.owner = $1 FOR UPDATE SKIP LOCKED
     ) AS t LIMIT $3
-), clock AS MATERIALIZED (
-    SELECT {now} AS now, count(*) AS locked FROM locked
-), judged AS MATERIALIZED (
-    SELECT locked.key, CASE WHEN locked.expires_at > clock.now THEN 'live' ELSE 'dead' END AS verdict
-    FROM clock, locked
-), ended AS (
-    DELETE FROM {table} AS t USING judged WHERE t.key = judged.key AND judged.verdict IN ('live', 'dead')
-    RETURNING judged.verdict
-)
+){ended}
 SELECT count(*) FILTER (WHERE verdict = 'live'), count(*), (SELECT count(*) FROM met) > count(*) FROM ended";
 
 /// P1 to P3: `$1` how many. It looks at the sessions that are due, removes those that are dead, and makes the others
@@ -289,9 +295,7 @@ WITH due AS MATERIALIZED (
         SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = due.key AND t.prune_at <= {began}
         FOR UPDATE SKIP LOCKED
     ) AS t LIMIT $1
-), clock AS MATERIALIZED (
-    SELECT {now} AS now, count(*) AS locked FROM locked
-), judged AS MATERIALIZED (
+), {clock}, judged AS MATERIALIZED (
     SELECT locked.*, CASE WHEN locked.expires_at > clock.now THEN 'live' ELSE 'dead' END AS verdict FROM clock, locked
 ), removed AS (
     DELETE FROM {table} AS t USING judged WHERE t.key = judged.key AND judged.verdict = 'dead' RETURNING t.key
@@ -318,15 +322,7 @@ WITH met AS MATERIALIZED (
     SELECT t.* FROM met CROSS JOIN LATERAL (
         SELECT t.key, t.expires_at FROM {table} AS t WHERE t.key = met.key FOR UPDATE SKIP LOCKED
     ) AS t
-), clock AS MATERIALIZED (
-    SELECT {now} AS now, count(*) AS locked FROM locked
-), judged AS MATERIALIZED (
-    SELECT locked.key, CASE WHEN locked.expires_at > clock.now THEN 'live' ELSE 'dead' END AS verdict
-    FROM clock, locked
-), ended AS (
-    DELETE FROM {table} AS t USING judged WHERE t.key = judged.key AND judged.verdict IN ('live', 'dead')
-    RETURNING judged.verdict
-)
+){ended}
 SELECT count(*) FILTER (WHERE verdict = 'live'), (SELECT key FROM met ORDER BY key DESC LIMIT 1),
     (SELECT count(*) FROM met) > count(*)
 FROM ended";
