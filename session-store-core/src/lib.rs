@@ -9,6 +9,8 @@ mod id;
 mod key;
 mod namespace;
 mod page;
+#[cfg(feature = "batch")]
+mod pauses;
 mod record;
 mod report;
 mod store;
@@ -35,6 +37,8 @@ pub use crate::id::SessionId;
 pub use crate::key::SessionKey;
 pub use crate::namespace::Namespace;
 pub use crate::page::{Page, Pruned};
+#[cfg(feature = "batch")]
+pub use crate::pauses::Pauses;
 pub use crate::record::{Entry, Meta, Record};
 pub use crate::report::corrupt_record_skipped;
 pub use crate::store::SessionStore;

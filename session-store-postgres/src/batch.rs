@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_store_core::batch::{Batch, BatchLimits, Batcher};
-use session_store_core::{Error, Owner, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait};
+use session_store_core::{
+    Error, Owner, Pauses, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait,
+};
 use sqlx::postgres::PgRow;
 
 use crate::error::{is_held_up, unexpected};
 use crate::link::{Effect, Link};
-use crate::pauses::Pauses;
 use crate::record::{self, value};
 use crate::sql::{Sql, Statement};
 use crate::value::Value;
+
+/// What is said where another transaction held a row for too long.
+pub(crate) const HELD: &str = "another transaction holds the session's row; nothing was changed";
 
 /// About how many bytes a request takes besides what it carries.
 const FRAME: usize = 128;
@@ -225,7 +229,7 @@ impl<C: Change> Changes<C> {
             if verdict != Verdict::Busy {
                 return Ok(verdict);
             }
-            pauses.wait_for_row().await?;
+            pauses.wait_or(HELD).await?;
         }
     }
 

@@ -6,7 +6,6 @@ mod error;
 mod layout;
 mod link;
 mod names;
-mod pauses;
 mod pool;
 mod pooler;
 mod record;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use session_store_core::{Error, ErrorKind, Result, Timeouts};
+use session_store_core::{Error, ErrorKind, Pauses, Result, Timeouts};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
 use tokio::time::timeout_at;
@@ -13,7 +13,6 @@ use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
 use crate::error::{Remedy, closed, from_sqlx, remedy};
-use crate::pauses::Pauses;
 use crate::pool::{Lease, Pool};
 use crate::sql::Statement;
 use crate::value::{Value, written};

@@ -6,16 +6,15 @@ use std::time::{Duration, Instant};
 
 use session_store_core::batch::Batcher;
 use session_store_core::{
-    Entry, Error, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write, async_trait,
-    corrupt_record_skipped, timeout_millis,
+    Entry, Error, Page, Pauses, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
+    async_trait, corrupt_record_skipped, timeout_millis,
 };
 use sqlx::postgres::PgRow;
 
-use crate::batch::{Changes, Destroy, Get, Set, Touch, Verdict, millis, owner};
+use crate::batch::{Changes, Destroy, Get, HELD, Set, Touch, Verdict, millis, owner};
 use crate::config::{Builder, Server};
 use crate::error::{is_held_up, unexpected};
 use crate::link::{Effect, Link};
-use crate::pauses::Pauses;
 use crate::record::{self, value};
 use crate::sql::Sql;
 use crate::value::Value;
@@ -28,6 +27,9 @@ const COUNTED_PIECE: u64 = 10_000;
 
 /// How often `clear` walks through the table, where nothing was held: new sessions come all the time.
 const WALKS: usize = 3;
+
+/// What is said where other transactions held rows for too long, and other sessions have been ended.
+const REST_HELD: &str = "another transaction holds some sessions' rows; call again to end them as well";
 
 /// A store in PostgreSQL. Clones are handles on the same connections.
 ///
@@ -169,7 +171,7 @@ impl SessionStore for PostgresStore {
             if verdict != Verdict::Busy {
                 return judged(verdict, from, to).map(|()| version);
             }
-            pauses.wait_for_row().await?;
+            pauses.wait_or(HELD).await?;
         }
     }
 
@@ -210,7 +212,7 @@ impl SessionStore for PostgresStore {
             }
             // All that is left is held by others, or is moved by a rotation (B1).
             if removed == 0 {
-                pauses.wait_for_rest().await?;
+                pauses.wait_or(REST_HELD).await?;
             }
         }
     }
@@ -269,7 +271,7 @@ impl SessionStore for PostgresStore {
                 return Ok(ended);
             }
             if left {
-                pauses.wait_for_rest().await?;
+                pauses.wait_or(REST_HELD).await?;
             }
         }
     }

@@ -1,0 +1,353 @@
+//! How a store is made.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use mongodb::bson::doc;
+use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::{Client, Database};
+use session_store_core::batch::{BatchLimits, Batcher};
+use session_store_core::{DEFAULT_DATA_LIMIT, Error, Namespace, Result, Timeouts};
+use tokio::time::timeout;
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
+
+use crate::MongoStore;
+use crate::batch::{Changes, Get};
+use crate::command::Commands;
+use crate::error::{from_mongo, no_connection, too_old};
+use crate::indexes;
+use crate::link::Link;
+use crate::reply::number;
+use crate::store::Shared;
+
+/// The collection of a store that was told no other.
+const DEFAULT_COLLECTION: &str = "sessions";
+
+/// More than any server has.
+const MOST_CONNECTIONS: u32 = 10_000;
+
+/// A command of more updates takes longer than one should.
+const MOST_SESSIONS: usize = 10_000;
+
+/// A document has 16 MiB at the most, and a command a little more.
+const LARGEST_DATA: usize = 15 << 20;
+
+/// How MongoDB 5.0 numbers what it speaks, see "Wire Version" in its documentation.
+const WIRE_VERSION: i32 = 13;
+
+/// The MongoDB deployment of a store: a server, a replica set or a sharded cluster.
+///
+/// It is made of a URL, of a [`Client`] or of a [`Database`]. `Debug` shows no address and no password.
+pub struct Server(Source);
+
+enum Source {
+    Url(String),
+    Client(Client),
+    Database(Database),
+}
+
+impl From<&str> for Server {
+    fn from(url: &str) -> Self {
+        url.to_owned().into()
+    }
+}
+
+impl From<String> for Server {
+    fn from(url: String) -> Self {
+        Self(Source::Url(url))
+    }
+}
+
+impl From<Client> for Server {
+    fn from(client: Client) -> Self {
+        Self(Source::Client(client))
+    }
+}
+
+impl From<Database> for Server {
+    fn from(database: Database) -> Self {
+        Self(Source::Database(database))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Source::Url(_) => "Server(URL)",
+            Source::Client(_) => "Server(Client)",
+            Source::Database(_) => "Server(Database)",
+        })
+    }
+}
+
+/// What a [`MongoStore`] may be given. Every setting has a default.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    server: Server,
+    database: Option<String>,
+    collection: String,
+    connections: u32,
+    batches: BatchLimits,
+    timeouts: Timeouts,
+    data_limit: usize,
+    write_concern: Option<WriteConcern>,
+    ensure_indexes: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(server: Server) -> Self {
+        Self {
+            server,
+            database: None,
+            collection: DEFAULT_COLLECTION.to_owned(),
+            connections: 16,
+            batches: BatchLimits::default(),
+            timeouts: Timeouts::default(),
+            data_limit: DEFAULT_DATA_LIMIT,
+            write_concern: None,
+            ensure_indexes: false,
+        }
+    }
+
+    /// The database. Unless set, the one that the URL names, or that was given.
+    pub fn database(mut self, database: impl Into<String>) -> Self {
+        self.database = Some(database.into());
+        self
+    }
+
+    /// The collection, which is the namespace: 1 to 40 bytes without NUL and `$`. Unless set, `sessions`.
+    pub fn collection(mut self, collection: impl Into<String>) -> Self {
+        self.collection = collection.into();
+        self
+    }
+
+    /// How many connections there may be to each server, where the URL does not say. Unless set, 16. A client that was
+    /// given has its own number.
+    pub fn connections(mut self, count: u32) -> Self {
+        self.connections = count;
+        self
+    }
+
+    /// How many sessions one command may read or change. Unless set, 64.
+    pub fn batch_size(mut self, sessions: usize) -> Self {
+        self.batches.requests = sessions;
+        self
+    }
+
+    /// How many commands of a kind (`get`, `set`, `touch`) may be under way at once. More of them make smaller batches.
+    /// Unless set, 4.
+    pub fn batches_in_flight(mut self, count: usize) -> Self {
+        self.batches.in_flight = count;
+        self
+    }
+
+    /// How long an operation on a session may take in all, waiting for a connection and a batch included. Unless set,
+    /// 5 seconds.
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.operation = timeout;
+        self
+    }
+
+    /// How long an attempt to connect may take, and the wait for a primary, where the URL does not say
+    /// (`connectTimeoutMS`, `serverSelectionTimeoutMS`). Unless set, 2 seconds. A client that was given has its own.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.connect = timeout;
+        self
+    }
+
+    /// How long a list, `destroy_by_user`, `prune`, `count` and `clear` may take as a whole; each of their commands has
+    /// the operation timeout. Unless set, 5 minutes.
+    pub fn sweep_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.sweep = timeout;
+        self
+    }
+
+    /// The most bytes of data of one session. Unless set, 1 MiB; 15 MiB at the most, because of MongoDB's own limit.
+    pub fn data_limit(mut self, bytes: usize) -> Self {
+        self.data_limit = bytes;
+        self
+    }
+
+    /// When a write is acknowledged. Unless set, as the URL or the given client or database says; unless that does,
+    /// when a majority of the replica set has it in its journal. A touch is acknowledged by the primary alone.
+    pub fn write_concern(mut self, concern: WriteConcern) -> Self {
+        self.write_concern = Some(concern);
+        self
+    }
+
+    /// Makes `build` create the indexes, and the collection, where they are not there. Any number of nodes may do so at
+    /// once. It needs the right `createIndex`, and nothing else does.
+    pub fn ensure_indexes(mut self) -> Self {
+        self.ensure_indexes = true;
+        self
+    }
+
+    /// The command by which [`ensure_indexes`](Self::ensure_indexes) makes the indexes, for `mongosh`, and for those
+    /// who let no application do so. `database` is where the collection is.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the collection's name is out of its bounds.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use session_store_mongo::MongoStore;
+    ///
+    /// let command = MongoStore::builder("mongodb://localhost/").collection("visits").index_commands("shop")?;
+    /// assert!(command.contains(r#"createIndexes: "visits""#));
+    /// # Ok::<(), session_store_mongo::core::Error>(())
+    /// ```
+    pub fn index_commands(&self, database: &str) -> Result<String> {
+        Ok(indexes::command(database, self.name()?.as_str()))
+    }
+
+    /// Connects, and looks whether the server and the indexes will do.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when a setting is out of its bounds, when the address or the password is wrong, when the server is
+    /// older than MongoDB 5.0, when an index is not there or is another than it should be, or when the user lacks
+    /// rights; `Unavailable` when there is no primary to be reached.
+    pub async fn build(self) -> Result<MongoStore> {
+        // The driver's futures are large.
+        Box::pin(self.connect()).with_subscriber(NoSubscriber::default()).await
+    }
+
+    async fn connect(self) -> Result<MongoStore> {
+        let name = self.name()?;
+        self.check_bounds()?;
+        let timeouts = self.timeouts;
+        let patience = timeouts.operation.max(timeouts.connect);
+        let (database, own) = in_time(patience, self.connected()).await?;
+        in_time(patience, check_server(&database)).await?;
+        let write_concern = self.acknowledged(database.write_concern())?;
+        let commands = Commands::new(name.as_str().to_owned(), &write_concern, timeouts.operation);
+        let collection = database.collection(name.as_str());
+        let link = Arc::new(Link { database, own, commands, is_closed: AtomicBool::new(false), timeouts });
+        if self.ensure_indexes {
+            in_time(timeouts.sweep, indexes::ensure(&link, name.as_str(), timeouts.sweep().end())).await?;
+        }
+        indexes::check(&link, name.as_str()).await?;
+        Ok(MongoStore::new(Shared {
+            collection,
+            write_concern,
+            data_limit: self.data_limit,
+            gets: Batcher::new(Get(Arc::clone(&link)), self.batches)?,
+            sets: Changes::new(&link, self.batches)?,
+            touches: Changes::new(&link, self.batches)?,
+            link,
+        }))
+    }
+
+    /// The database, and the client where it is made here.
+    async fn connected(&self) -> Result<(Database, Option<Client>)> {
+        let (client, own) = match &self.server.0 {
+            Source::Database(database) => {
+                let name = self.database.as_deref().unwrap_or(database.name());
+                return Ok((with_name(database.client(), name)?, None));
+            }
+            Source::Client(client) => (client.clone(), None),
+            Source::Url(url) => {
+                let client = self.client(url).await?;
+                (client.clone(), Some(client))
+            }
+        };
+        let name = match &self.database {
+            Some(name) => name.clone(),
+            None => client.default_database().map(|database| database.name().to_owned()).ok_or_else(|| {
+                Error::config("no database is named; add it to the URL, as in mongodb://host/database, or set it")
+            })?,
+        };
+        Ok((with_name(&client, &name)?, own))
+    }
+
+    async fn client(&self, url: &str) -> Result<Client> {
+        install_tls_provider();
+        let mut options = ClientOptions::parse(url).await.map_err(|error| from_mongo(&error))?;
+        options.max_pool_size.get_or_insert(self.connections);
+        options.connect_timeout.get_or_insert(self.timeouts.connect);
+        options.server_selection_timeout.get_or_insert(self.timeouts.connect);
+        Client::with_options(options).map_err(|error| from_mongo(&error))
+    }
+
+    /// The write concern, made definite.
+    fn acknowledged(&self, inherited: Option<&WriteConcern>) -> Result<WriteConcern> {
+        let mut concern = self.write_concern.clone().or_else(|| inherited.cloned()).unwrap_or_default();
+        match concern.w.get_or_insert(Acknowledgment::Majority) {
+            Acknowledgment::Nodes(0) => {
+                return Err(Error::config("a store needs writes that are acknowledged; set `w` to 1 or more"));
+            }
+            Acknowledgment::Majority => _ = concern.journal.get_or_insert(true),
+            _ => {}
+        }
+        concern.w_timeout.get_or_insert(self.timeouts.operation);
+        Ok(concern)
+    }
+
+    fn name(&self) -> Result<Namespace> {
+        let name = self.collection.as_str();
+        if name.contains('$') || name.starts_with("system.") || name.starts_with('.') || name.ends_with('.') {
+            return Err(Error::config(
+                "MongoDB takes no collection whose name has a `$` in it, a dot at an end, or `system.` at the beginning; \
+                 choose another name",
+            ));
+        }
+        Namespace::new(name)
+    }
+
+    fn check_bounds(&self) -> Result<()> {
+        if self.data_limit == 0 {
+            return Err(Error::config("a data limit of 0 bytes would refuse every session; set a larger one"));
+        }
+        if self.data_limit > LARGEST_DATA {
+            return Err(Error::config(
+                "a data limit over 15 MiB is more than a MongoDB document can surely hold; set a smaller one",
+            ));
+        }
+        if !(1..=MOST_CONNECTIONS).contains(&self.connections) {
+            return Err(Error::config(format!("a store has 1 to {MOST_CONNECTIONS} connections; set another number")));
+        }
+        let BatchLimits { requests, in_flight, .. } = self.batches;
+        if !(1..=MOST_SESSIONS).contains(&requests) || in_flight == 0 {
+            return Err(Error::config(format!(
+                "a batch has 1 to {MOST_SESSIONS} sessions, and 1 batch at least is in flight; set other numbers"
+            )));
+        }
+        self.timeouts.check()
+    }
+}
+
+/// The database of this name. The driver takes any, and the server's refusal would come later.
+fn with_name(client: &Client, name: &str) -> Result<Database> {
+    let is_refused = |character: char| "/\\. \"$*<>:|?\0".contains(character);
+    if !(1..=63).contains(&name.len()) || name.chars().any(is_refused) {
+        return Err(Error::config(
+            "a MongoDB database's name has 1 to 63 bytes, and none of /\\. \"$*<>:|? and NUL in it; choose another name",
+        ));
+    }
+    Ok(client.database(name))
+}
+
+async fn check_server(database: &Database) -> Result<()> {
+    let hello = database.run_command(doc! { "hello": 1 }).await.map_err(|error| from_mongo(&error))?;
+    let version = hello.get("maxWireVersion").and_then(number);
+    if version.is_some_and(|version| version >= WIRE_VERSION) { Ok(()) } else { Err(too_old()) }
+}
+
+/// With TLS, rustls panics where the process has no provider by default and two to choose from.
+fn install_tls_provider() {
+    #[cfg(feature = "tls")]
+    {
+        // It fails where the application has chosen one, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+async fn in_time<T>(patience: Duration, step: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(patience, step).await.unwrap_or_else(|_| Err(no_connection()))
+}

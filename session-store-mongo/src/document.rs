@@ -1,0 +1,107 @@
+//! The document of a session.
+//!
+//! | field | type | what it is |
+//! | --- | --- | --- |
+//! | `_id` | ObjectId | the document's own name, which a rotation keeps: who walks through the collection misses none |
+//! | `layout` | int | of which layout it is: 1 |
+//! | `key` | 32 bytes | the session key |
+//! | `owner` | bytes | the user's name; not there for nobody's session. Bytes, so that no collation compares names |
+//! | `created_at`, `last_seen_at`, `expires_at`, `deadline` | date | the four times |
+//! | `remove_at` | date | when MongoDB removes it: from `expires_at` on, see [`slack`](crate::update::slack) |
+//! | `version` | 16 bytes | changes with every write |
+//! | `data` | bytes | the payload |
+//!
+//! Keys in `rawdoc!` have to be literals, for bson 2 and bson 3 alike.
+
+use bytes::Bytes;
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, RawDocument, RawDocumentBuf, rawdoc};
+use session_store_core::{Error, Meta, Record, Result, SessionKey, Timestamp, UserId, Version};
+
+use crate::error::unexpected;
+
+/// The layout that this release reads and writes.
+pub(crate) const LAYOUT: i32 = 1;
+
+/// What can be compared with bytes of a document.
+pub(crate) fn binary(bytes: &[u8]) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
+}
+
+/// The expression that is true of a live session. One whose expiry is no time counts as live, so that it is found to be
+/// corrupt, and can be destroyed (clauses Z1 and Z2).
+pub(crate) fn live() -> RawDocumentBuf {
+    rawdoc! { "$or": [
+        { "$gt": ["$expires_at", "$$NOW"] },
+        { "$ne": [{ "$type": "$expires_at" }, "date"] },
+    ] }
+}
+
+/// The opposite.
+pub(crate) fn dead() -> RawDocumentBuf {
+    rawdoc! { "$not": [live()] }
+}
+
+/// What a read asks for besides the data: all of [`meta`].
+pub(crate) fn meta_fields() -> RawDocumentBuf {
+    rawdoc! {
+        "_id": 0, "layout": 1, "key": 1, "owner": 1, "created_at": 1, "last_seen_at": 1, "expires_at": 1, "deadline": 1,
+        "version": 1,
+    }
+}
+
+/// What `get` asks for: the server's clock as well, and the data.
+pub(crate) fn record_fields() -> RawDocumentBuf {
+    rawdoc! {
+        "_id": 0, "layout": 1, "key": 1, "owner": 1, "created_at": 1, "last_seen_at": 1, "expires_at": 1, "deadline": 1,
+        "version": 1, "data": 1, "read_at": "$$NOW",
+    }
+}
+
+/// The key of a document; `None` where no key has such bytes.
+pub(crate) fn key(document: &RawDocument) -> Option<SessionKey> {
+    let bytes = document.get_binary("key").ok()?.bytes;
+    bytes.try_into().ok().map(SessionKey::from_bytes)
+}
+
+/// All of a record but its data. It refuses what no release has written (clause Z1).
+pub(crate) fn meta(key: &SessionKey, document: &RawDocument) -> Result<Meta> {
+    let meta = read_meta(document).ok_or_else(|| no_record(key))?;
+    meta.check(key)?;
+    Ok(meta)
+}
+
+fn read_meta(document: &RawDocument) -> Option<Meta> {
+    let time = |field| Some(Timestamp::from_millis(document.get_datetime(field).ok()?.timestamp_millis()));
+    let user = match document.get("owner").ok()? {
+        Some(owner) => Some(user(owner.as_binary()?.bytes)?),
+        None => None,
+    };
+    Some(Meta {
+        user: Some(user).filter(|_| document.get_i32("layout").ok() == Some(LAYOUT))?,
+        created_at: time("created_at")?,
+        last_seen_at: time("last_seen_at")?,
+        expires_at: time("expires_at")?,
+        deadline: time("deadline")?,
+        version: Version::from_bytes(document.get_binary("version").ok()?.bytes.try_into().ok()?),
+    })
+}
+
+fn user(name: &[u8]) -> Option<UserId> {
+    UserId::new(std::str::from_utf8(name).ok()?).ok()
+}
+
+/// A record, of a document with [`record_fields`].
+pub(crate) fn record(key: &SessionKey, document: &RawDocument) -> Result<Record> {
+    let data = document.get_binary("data").map_err(|_| no_record(key))?;
+    let read_at = document.get_datetime("read_at").map_err(|_| unexpected())?;
+    Ok(Record {
+        meta: meta(key, document)?,
+        data: Bytes::copy_from_slice(data.bytes),
+        read_at: Timestamp::from_millis(read_at.timestamp_millis()),
+    })
+}
+
+fn no_record(key: &SessionKey) -> Error {
+    Error::corrupt(key, "the document under the session's key is no record of this release")
+}
