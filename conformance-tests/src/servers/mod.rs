@@ -1,5 +1,5 @@
-//! Servers that one test owns: it may kill, stop, restart or cut off a Redis or a PostgreSQL without disturbing
-//! another test.
+//! Servers that one test owns: it may kill, stop, restart or cut off a Redis, a PostgreSQL or a MongoDB without
+//! disturbing another test.
 //!
 //! ```no_run
 //! # async fn example() -> session_store_core::Result<()> {
@@ -24,12 +24,16 @@
 //! | `SESSION_STORE_TEST_REDIS_OLD_SERVER` | that of [`Release::Old`], which is not looked for on `PATH` |
 //! | `SESSION_STORE_TEST_POSTGRES_PROGRAMS` | the folder of `postgres`, `initdb` and `pg_basebackup` |
 //! | `SESSION_STORE_TEST_PGBOUNCER` | `pgbouncer` |
+//! | `SESSION_STORE_TEST_MONGOD` | `mongod` |
 
 mod access;
 mod account;
 mod cluster;
 mod fake;
 mod family;
+mod mongo;
+mod mongo_access;
+mod mongo_set;
 mod pgbouncer;
 mod postgres;
 mod process;
@@ -53,6 +57,8 @@ use tokio::time::{Instant, sleep};
 
 pub use self::cluster::RedisCluster;
 pub use self::fake::FakeRedis;
+pub use self::mongo::MongoServer;
+pub use self::mongo_set::MongoReplicaSet;
 pub use self::pgbouncer::PgBouncer;
 pub use self::postgres::PostgresServer;
 pub use self::proxy::Proxy;
@@ -102,6 +108,18 @@ pub fn pgbouncer_program() -> Result<PathBuf> {
         .ok_or_else(|| unavailable(format!("no pgbouncer program: run scripts/test, or name one in {VARIABLE}")))
 }
 
+/// The `mongod` program.
+///
+/// # Errors
+///
+/// `Unavailable` where there is none. The message says what to do.
+pub fn mongod_program() -> Result<PathBuf> {
+    const VARIABLE: &str = "SESSION_STORE_TEST_MONGOD";
+    named_by(VARIABLE)
+        .or_else(|| on_path("mongod"))
+        .ok_or_else(|| unavailable(format!("no mongod program: run scripts/test, or name one in {VARIABLE}")))
+}
+
 fn named_by(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
@@ -143,11 +161,20 @@ where
     Check: Fn() -> Answer,
     Answer: Future<Output = Result<bool>>,
 {
+    until_some(what, || async { Ok(check().await?.then_some(())) }).await
+}
+
+/// Asks again and again until there is what was asked for.
+async fn until_some<Check, Answer, Found>(what: &str, check: Check) -> Result<Found>
+where
+    Check: Fn() -> Answer,
+    Answer: Future<Output = Result<Option<Found>>>,
+{
     let deadline = Instant::now() + LIMIT;
     loop {
         let answer = check().await;
-        if let Ok(true) = answer {
-            return Ok(());
+        if let Ok(Some(found)) = answer {
+            return Ok(found);
         }
         if Instant::now() > deadline {
             let error = unavailable(format!("{what}: not within {LIMIT:?}"));

@@ -1,0 +1,51 @@
+//! The store of tower-sessions, which is of an older release of its core and of the driver than the others.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use tower_sessions_core_0_11::SessionStore;
+use tower_sessions_core_0_11::session::{Id, Record};
+use tower_sessions_mongodb_store::MongoDBStore;
+use tower_sessions_mongodb_store::mongodb::Client;
+use tower_sessions_mongodb_store::mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+
+use super::POOL;
+use super::server::Server;
+use crate::corpus::Session;
+use crate::measure::Result;
+use crate::store::{HOUR, Store, found, nth};
+
+pub(super) struct Tower {
+    store: MongoDBStore,
+    records: Vec<Record>,
+}
+
+impl Tower {
+    /// So many sessions, which are not yet in the store.
+    pub(super) async fn open(server: &Server, sessions: &[Session], count: usize) -> Result<Arc<Self>> {
+        let mut options = ClientOptions::parse(server.url()).await?;
+        options.max_pool_size = Some(POOL);
+        options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+        let store = MongoDBStore::new(Client::with_options(options)?, server.peers_database());
+        let records = (0..count).map(|session| record(nth(sessions, session)?)).collect::<Result<_>>()?;
+        Ok(Arc::new(Self { store, records }))
+    }
+}
+
+/// As an application would have it that keeps the same session in it.
+fn record(session: &Session) -> Result<Record> {
+    let fields: Map<String, Value> = serde_json::from_str(&session.json)?;
+    let expiry_date = OffsetDateTime::now_utc() + HOUR;
+    Ok(Record { id: Id::default(), data: fields.into_iter().collect(), expiry_date })
+}
+
+impl Store for Tower {
+    async fn load(&self, session: usize) -> Result {
+        found(self.store.load(&nth(&self.records, session)?.id).await?.is_some())
+    }
+
+    async fn save(&self, session: usize) -> Result {
+        Ok(self.store.save(nth(&self.records, session)?).await?)
+    }
+}
