@@ -36,6 +36,8 @@ fn run(arguments: impl Iterator<Item = OsString>) -> measure::Result {
         ["postgres", url] => postgres::run(Some(url)),
         ["mongo"] => mongo::run(None),
         ["mongo", url] => mongo::run(Some(url)),
-        other => Err(format!("no benchmark of {}; there are memory, redis, postgres and mongo", other.join(" ")).into()),
+        other => {
+            Err(format!("no benchmark of {}; there are memory, redis, postgres and mongo", other.join(" ")).into())
+        }
     }
 }

@@ -10,7 +10,7 @@ use session_store_core::batch::{Batch, BatchLimits, Batcher};
 use session_store_core::{Pauses, Record, Result, SessionKey, SetMode, Version, Write, async_trait};
 
 use crate::command::Commands;
-use crate::document::{key, record};
+use crate::document::Found;
 use crate::error::{CONVERSION_FAILURE, DUPLICATE_KEY, Remedy, from_code, remedy_of_code, unexpected};
 use crate::link::{Effect, Link};
 use crate::reply::{Refusal, refusals};
@@ -39,14 +39,10 @@ impl Batch for Get {
     }
 
     async fn run(&self, requests: &[&SessionKey]) -> Result<Vec<Result<Option<Record>>>> {
-        let command = self.0.commands.get(requests.iter().copied());
-        let documents = self.0.read(command, self.0.timeouts.deadline()).await?;
-        let documents = documents.all()?;
-        if let [wanted] = requests {
-            return Ok(vec![documents.first().map(|found| record(wanted, found)).transpose()]);
-        }
-        let found: HashMap<_, _> = documents.iter().filter_map(|found| Some((key(found)?, *found))).collect();
-        let answer = |wanted: &&SessionKey| found.get(*wanted).map(|found| record(wanted, found)).transpose();
+        let found = self.0.read(self.0.commands.get(requests), self.0.timeouts.deadline()).await?;
+        let found = found.all()?.into_iter().map(Found::new).collect::<Result<Vec<_>>>()?;
+        let found: HashMap<_, _> = found.iter().filter_map(|found| Some((found.key()?, found))).collect();
+        let answer = |wanted: &&SessionKey| found.get(*wanted).map(|found| found.record(wanted)).transpose();
         Ok(requests.iter().map(answer).collect())
     }
 }

@@ -76,13 +76,6 @@ impl Commands {
         }
     }
 
-    fn find(&self, filter: RawDocumentBuf, fields: RawDocumentBuf, batch: i64) -> RawDocumentBuf {
-        rawdoc! {
-            "find": self.collection(), "filter": filter, "projection": fields, "batchSize": batch,
-            "readConcern": { "level": "local" }, "maxTimeMS": self.max_time,
-        }
-    }
-
     fn find_in_order(
         &self,
         filter: RawDocumentBuf,
@@ -99,27 +92,34 @@ impl Commands {
     }
 
     /// G1.
-    pub(crate) fn get<'k>(&self, keys: impl ExactSizeIterator<Item = &'k SessionKey>) -> RawDocumentBuf {
+    pub(crate) fn get(&self, keys: &[&SessionKey]) -> RawDocumentBuf {
         self.find_keys(keys, record_fields())
     }
 
     /// Which of these are live, and at which versions: to name a refusal.
-    pub(crate) fn versions<'k>(&self, keys: impl ExactSizeIterator<Item = &'k SessionKey>) -> RawDocumentBuf {
+    pub(crate) fn versions(&self, keys: &[&SessionKey]) -> RawDocumentBuf {
         self.find_keys(keys, rawdoc! { "_id": 0, "key": 1, "version": 1 })
     }
 
-    fn find_keys<'k>(
-        &self,
-        keys: impl ExactSizeIterator<Item = &'k SessionKey>,
-        fields: RawDocumentBuf,
-    ) -> RawDocumentBuf {
-        // One more, so that the server knows that it is at the end.
-        let batch = i64::try_from(keys.len()).unwrap_or(i64::MAX).saturating_add(1);
+    fn find_keys(&self, keys: &[&SessionKey], fields: RawDocumentBuf) -> RawDocumentBuf {
+        let bytes = |key: &SessionKey| binary(key.as_bytes());
+        if let [key] = keys {
+            // The server finds one a little quicker so.
+            return rawdoc! {
+                "find": self.collection(), "filter": { "key": bytes(key), "$expr": live() }, "projection": fields,
+                "limit": 1_i64, "singleBatch": true, "readConcern": { "level": "local" }, "maxTimeMS": self.max_time,
+            };
+        }
         let mut wanted = RawArrayBuf::new();
         for key in keys {
-            wanted.push(binary(key.as_bytes()));
+            wanted.push(bytes(key));
         }
-        self.find(rawdoc! { "key": { "$in": wanted }, "$expr": live() }, fields, batch)
+        // One more, so that the server knows that it is at the end.
+        let batch = i64::try_from(keys.len()).unwrap_or(i64::MAX).saturating_add(1);
+        rawdoc! {
+            "find": self.collection(), "filter": { "key": { "$in": wanted }, "$expr": live() }, "projection": fields,
+            "batchSize": batch, "readConcern": { "level": "local" }, "maxTimeMS": self.max_time,
+        }
     }
 
     /// D1, D2.

@@ -95,7 +95,7 @@ impl Shared {
     }
 
     async fn versions(&self, keys: &[&SessionKey], deadline: Instant) -> Result<Documents> {
-        self.link.read(self.link.commands.versions(keys.iter().copied()), deadline).await
+        self.link.read(self.link.commands.versions(keys), deadline).await
     }
 
     /// Whether the session was live and at the expected version, and was moved to a key that was free.
@@ -273,7 +273,7 @@ impl SessionStore for MongoStore {
     async fn ping(&self) -> Result<()> {
         // A question about the collection, which also tells whether it may be read.
         let link = &self.shared.link;
-        link.read(link.commands.versions([].into_iter()), link.timeouts.deadline()).await.map(drop)
+        link.read(link.commands.versions(&[]), link.timeouts.deadline()).await.map(drop)
     }
 }
 

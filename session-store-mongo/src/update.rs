@@ -32,11 +32,6 @@ fn millis(timeout: Duration) -> i64 {
     i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Whether the session is live, for a pipeline. Of what is not there, it is not.
-fn is_live() -> RawDocumentBuf {
-    rawdoc! { "$gt": ["$expires_at", "$$NOW"] }
-}
-
 /// The value that `layout` gets, if the condition holds; else the update fails.
 fn layout_if(condition: RawDocumentBuf) -> RawDocumentBuf {
     rawdoc! { "$toInt": { "$cond": [condition, LAYOUT, REFUSED] } }
@@ -52,30 +47,44 @@ pub(crate) fn set(key: &SessionKey, write: &Write, mode: SetMode, version: &Vers
     let mut pipeline = RawArrayBuf::new();
     match mode {
         SetMode::Create => pipeline.push(create(write, version)),
-        SetMode::Replace => pipeline.push(save(layout_if(is_live()), write, version)),
+        SetMode::Replace => pipeline.push(save(layout_if(live()), write, version)),
         SetMode::Update(expected) => {
             let is_expected = rawdoc! { "$eq": ["$version", binary(expected.as_bytes())] };
-            let condition = rawdoc! { "$and": [is_live(), is_expected] };
+            let condition = rawdoc! { "$and": [live(), is_expected] };
             pipeline.push(save(layout_if(condition), write, version));
         }
         SetMode::Upsert => {
             // What is dead is forgotten, then all is written as on a live one.
             pipeline.push(rawdoc! { "$set": {
-                "created_at": { "$cond": [is_live(), "$created_at", "$$NOW"] },
-                "owner": { "$cond": [is_live(), "$owner", "$$REMOVE"] },
+                "created_at": { "$cond": [live(), "$created_at", "$$NOW"] },
+                "owner": { "$cond": [live(), "$owner", "$$REMOVE"] },
+                "remove_at": { "$cond": [live(), "$remove_at", "$$REMOVE"] },
             } });
             pipeline.push(save(LAYOUT, write, version));
         }
     }
+    let owner =
+        if mode == SetMode::Create && *write.owner() == Owner::Keep { &Owner::Anonymous } else { write.owner() };
+    if let Some(stage) = owned(owner) {
+        pipeline.push(stage);
+    }
     statement(key, pipeline)
+}
+
+/// The stage that changes the owner, where it is to change.
+fn owned(owner: &Owner) -> Option<RawDocumentBuf> {
+    match owner {
+        Owner::Keep => None,
+        Owner::Anonymous => Some(rawdoc! { "$unset": "owner" }),
+        Owner::User(user) => Some(rawdoc! { "$set": { "owner": binary(user.as_str().as_bytes()) } }),
+    }
 }
 
 /// The stage that writes a session that is not live.
 fn create(write: &Write, version: &Version) -> RawDocumentBuf {
     let (idle, absolute) = (write.idle(), write.absolute());
     rawdoc! { "$set": {
-        "layout": layout_if(rawdoc! { "$not": [is_live()] }),
-        "owner": owner(write.owner(), NOBODY),
+        "layout": layout_if(rawdoc! { "$not": [live()] }),
         "created_at": "$$NOW",
         "last_seen_at": "$$NOW",
         "expires_at": from_now(idle.min(absolute)),
@@ -86,53 +95,40 @@ fn create(write: &Write, version: &Version) -> RawDocumentBuf {
     } }
 }
 
+/// When MongoDB removes the session: as it was, where that is late enough, and not too late.
+fn remove_at(idle: Duration, deadline: impl Into<RawBson>) -> RawDocumentBuf {
+    let latest = || from_now(idle + slack(idle));
+    let deadline: RawBson = deadline.into();
+    rawdoc! { "$cond": [
+        { "$and": [{ "$gte": ["$remove_at", from_now(idle)] }, { "$lte": ["$remove_at", latest()] }] },
+        "$remove_at",
+        { "$min": [latest(), deadline] },
+    ] }
+}
+
 /// The stage that writes a live session, or one that has been made so.
 fn save(layout: impl Into<RawBson>, write: &Write, version: &Version) -> RawDocumentBuf {
     let idle = write.idle();
     let deadline = || rawdoc! { "$add": ["$created_at", millis(write.absolute())] };
-    let expires_at = || rawdoc! { "$min": [from_now(idle), deadline()] };
-    let latest_removal = || rawdoc! { "$min": [from_now(idle + slack(idle)), deadline()] };
     let layout: RawBson = layout.into();
     rawdoc! { "$set": {
         "layout": layout,
-        "owner": owner(write.owner(), "$owner"),
         "last_seen_at": "$$NOW",
-        "expires_at": expires_at(),
+        "expires_at": { "$min": [from_now(idle), deadline()] },
         "deadline": deadline(),
-        "remove_at": remove_at(expires_at(), latest_removal()),
+        "remove_at": remove_at(idle, deadline()),
         "version": binary(version.as_bytes()),
         "data": binary(write.data()),
     } }
 }
-
-/// As it was, where that is late enough, and not too late.
-fn remove_at(expires_at: RawDocumentBuf, latest: RawDocumentBuf) -> RawDocumentBuf {
-    rawdoc! { "$cond": [
-        { "$lt": ["$remove_at", expires_at] },
-        latest.clone(),
-        { "$min": ["$remove_at", latest] },
-    ] }
-}
-
-/// What takes a field away.
-const NOBODY: &str = "$$REMOVE";
-
-fn owner(owner: &Owner, kept: &str) -> RawBson {
-    match owner {
-        Owner::Keep => kept.into(),
-        Owner::Anonymous => NOBODY.into(),
-        Owner::User(user) => binary(user.as_str().as_bytes()).into(),
-    }
-}
-
 /// `touch` (T1 to T5).
 pub(crate) fn touch(key: &SessionKey, idle: Duration) -> RawDocumentBuf {
     let idle_end = || rawdoc! { "$min": [from_now(idle), "$deadline"] };
-    let latest_removal = rawdoc! { "$min": [from_now(idle + slack(idle)), "$deadline"] };
     let expires_at = rawdoc! { "$max": ["$expires_at", idle_end()] };
+    let latest_removal = rawdoc! { "$min": [from_now(idle + slack(idle)), "$deadline"] };
     let stage = rawdoc! { "$set": {
         "last_seen_at": { "$max": ["$last_seen_at", "$$NOW"] },
-        "expires_at": { "$toDate": { "$cond": [is_live(), expires_at, REFUSED] } },
+        "expires_at": { "$toDate": { "$cond": [live(), expires_at, REFUSED] } },
         "remove_at": { "$cond": [{ "$lt": ["$remove_at", idle_end()] }, latest_removal, "$remove_at"] },
     } };
     let mut pipeline = RawArrayBuf::new();
@@ -143,7 +139,7 @@ pub(crate) fn touch(key: &SessionKey, idle: Duration) -> RawDocumentBuf {
 /// The stages by which a live session gets another key and is written (R1).
 pub(crate) fn rotate(to: &SessionKey, write: &Write, version: &Version) -> Result<Vec<Document>> {
     let stages = [rawdoc! { "$set": { "key": binary(to.as_bytes()) } }, save(LAYOUT, write, version)];
-    stages.iter().map(document).collect()
+    stages.iter().chain(&owned(write.owner())).map(document).collect()
 }
 
 /// What a rotation looks for: the session, if it is live and at the expected version.

@@ -1,21 +1,24 @@
-//! The plainest commands that do the work, by the driver's own methods.
+//! The plainest commands that do the work, by the driver's own methods: of live sessions, by the server's clock. And
+//! plainer ones still, which know nothing of time.
 
 use std::sync::Arc;
 
-use session_store_core::SessionKey;
 use session_store_mongo::MongoStore;
 use session_store_mongo::mongodb::bson::spec::BinarySubtype;
 use session_store_mongo::mongodb::bson::{Binary, DateTime, Document, RawDocumentBuf, doc};
-use session_store_mongo::mongodb::{Collection, IndexModel, options::IndexOptions};
+use session_store_mongo::mongodb::options::{IndexOptions, UpdateModifications};
+use session_store_mongo::mongodb::{Collection, IndexModel};
 
 use super::server::Server;
 use crate::corpus::Session;
 use crate::measure::Result;
 use crate::ours::Ours;
-use crate::store::{Store, found, nth};
+use crate::store::{HOUR, Store, found, nth};
 
-pub(super) const FIND: &str = "bare find_one";
-pub(super) const UPDATE: &str = "bare update_one, upsert";
+pub(super) const FIND: &str = "bare find_one, if live";
+pub(super) const UPDATE: &str = "bare update_one, if live";
+pub(super) const PLAIN_FIND: &str = "bare find_one";
+pub(super) const PLAIN_UPDATE: &str = "bare update_one";
 
 /// Documents of the same fields, in a collection with an index on the key alone.
 pub(super) struct Bare {
@@ -43,9 +46,21 @@ impl Bare {
         }))
     }
 
-    fn filter(&self, session: usize) -> Result<Document> {
-        let key: &SessionKey = self.ours.key(session)?;
-        Ok(doc! { "key": binary(key.as_bytes()) })
+    fn key(&self, session: usize) -> Result<Binary> {
+        Ok(binary(self.ours.key(session)?.as_bytes()))
+    }
+
+    fn value(&self, session: usize) -> Result<Binary> {
+        Ok(binary(nth(&self.values, session)?))
+    }
+
+    async fn find(&self, filter: Document) -> Result {
+        let document = self.found.find_one(filter).await?.ok_or("a session is gone")?;
+        found(!document.get_binary("data").map_err(|_| "a session has no data")?.bytes.is_empty())
+    }
+
+    async fn update(&self, filter: Document, change: impl Into<UpdateModifications>) -> Result {
+        found(self.updated.update_one(filter, change).await?.matched_count == 1)
     }
 }
 
@@ -53,19 +68,38 @@ fn binary(bytes: &[u8]) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
 }
 
+fn live() -> Document {
+    doc! { "$gt": ["$expires_at", "$$NOW"] }
+}
+
 impl Store for Bare {
     async fn load(&self, session: usize) -> Result {
-        let document = self.found.find_one(self.filter(session)?).await?.ok_or("a session is gone")?;
-        found(!document.get_binary("data").map_err(|_| "a session has no data")?.bytes.is_empty())
+        self.find(doc! { "key": self.key(session)?, "$expr": live() }).await
+    }
+
+    async fn save(&self, session: usize) -> Result {
+        let hour = i64::try_from(HOUR.as_millis())?;
+        let change = vec![doc! { "$set": {
+            "last_seen_at": "$$NOW", "expires_at": { "$add": ["$$NOW", hour] },
+            "deadline": { "$add": ["$created_at", hour] }, "version": binary(&[7; 16]), "data": self.value(session)?,
+        } }];
+        self.update(doc! { "key": self.key(session)?, "$expr": live() }, change).await
+    }
+}
+
+/// The same without a thought of time.
+pub(super) struct Plain(pub(super) Arc<Bare>);
+
+impl Store for Plain {
+    async fn load(&self, session: usize) -> Result {
+        self.0.find(doc! { "key": self.0.key(session)? }).await
     }
 
     async fn save(&self, session: usize) -> Result {
         let now = DateTime::now();
         let change = doc! { "$set": {
-            "last_seen_at": now, "expires_at": now, "deadline": now, "version": binary(&[7; 16]),
-            "data": binary(nth(&self.values, session)?),
+            "last_seen_at": now, "version": binary(&[7; 16]), "data": self.0.value(session)?,
         } };
-        let done = self.updated.update_one(self.filter(session)?, change).upsert(true).await?;
-        found(done.matched_count == 1)
+        self.0.update(doc! { "key": self.0.key(session)? }, change).await
     }
 }

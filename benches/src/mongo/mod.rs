@@ -17,7 +17,7 @@ use session_store_mongo::MongoStore;
 use session_store_mongo::mongodb::Database;
 use tokio::runtime::Builder;
 
-use self::bare::Bare;
+use self::bare::{Bare, Plain};
 use self::server::Server;
 use self::tower::Tower;
 use crate::corpus;
@@ -50,7 +50,7 @@ pub(crate) fn run(url: Option<&str>) -> Result {
     Ok(())
 }
 
-async fn compare(server: &Server) -> Result<(String, [Subject; 11])> {
+async fn compare(server: &Server) -> Result<(String, [Subject; 13])> {
     let heading = format!(
         "{}; {TASKS} tasks, or 1, on {THREADS} threads; pools of {POOL}; {} turns of {:?} each\n\
          {SESSIONS} sessions of the corpus, in MessagePack",
@@ -62,6 +62,7 @@ async fn compare(server: &Server) -> Result<(String, [Subject; 11])> {
     let store = |database: &Database| MongoStore::builder(database.clone()).ensure_indexes().build();
     let ours = Ours::fill(store(server.database()).await?, &sessions, SESSIONS).await?;
     let bare = Bare::fill(server, &sessions, &ours).await?;
+    let plain = Arc::new(Plain(Arc::clone(&bare)));
     let tower = Tower::open(server, &sessions, SESSIONS).await?;
     each(SESSIONS, Save(Arc::clone(&tower))).await?;
     let mut subjects = [
@@ -74,8 +75,10 @@ async fn compare(server: &Server) -> Result<(String, [Subject; 11])> {
         Subject::new(OURS, TASKS, Rotate::fill(&ours, ROTATED).await?),
         Subject::latency(OURS, Load(Arc::clone(&ours))),
         Subject::latency(bare::FIND, Load(Arc::clone(&bare))),
+        Subject::latency(bare::PLAIN_FIND, Load(Arc::clone(&plain))),
         Subject::latency(OURS, Save(ours)),
         Subject::latency(bare::UPDATE, Save(bare)),
+        Subject::latency(bare::PLAIN_UPDATE, Save(plain)),
     ];
     take_turns(&mut subjects, TURNS).await?;
     Ok((heading, subjects))

@@ -17,6 +17,9 @@ pub(super) struct Server {
     own: Option<MongoServer>,
 }
 
+/// Large enough for all sessions, as that of a server of one's own is.
+const CACHE: [&str; 2] = ["--wiredTigerCacheSizeGB", "2"];
+
 /// How every write is acknowledged, as is the store's rule.
 fn concern() -> WriteConcern {
     let mut concern = WriteConcern::majority();
@@ -25,9 +28,9 @@ fn concern() -> WriteConcern {
 }
 
 impl Server {
-    /// The one of this URL, else one of this program's own, with MongoDB's own settings.
+    /// The one of this URL, else one of this program's own.
     pub(super) async fn find_or_start(named: Option<&str>) -> Result<Self> {
-        let own = if named.is_none() { Some(MongoServer::start(&[]).await?) } else { None };
+        let own = if named.is_none() { Some(MongoServer::start(&CACHE).await?) } else { None };
         let url = named.map(str::to_owned).or_else(|| own.as_ref().map(MongoServer::url)).unwrap_or_default();
         let mut options = ClientOptions::parse(&url).await?;
         options.max_pool_size = Some(POOL);

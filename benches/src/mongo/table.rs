@@ -16,8 +16,9 @@ const SAVE: &str = "set / save";
 const TOUCH: &str = "touch";
 const ROTATE: &str = "rotate";
 
-pub(super) fn print(subjects: &[Subject; 11]) {
-    let [get, decoded, load, set, save, touch, rotate, one_get, find, one_set, update] = subjects;
+pub(super) fn print(subjects: &[Subject; 13]) {
+    let [get, decoded, load, set, save, touch, rotate, one_get, find, plain_find, one_set, update, plain_update] =
+        subjects;
     println!("\nmany tasks, times as fast: median of the rounds, middle half of them, target");
     let many = [ratio(LOAD, get, load, Some(OF_LOAD)), ratio(SAVE, set, save, Some(OF_SAVE))];
     // The peer's load always decodes, and a read here never does. Its touch is a save.
@@ -26,6 +27,8 @@ pub(super) fn print(subjects: &[Subject; 11]) {
 
     println!("\none task, times as long: median of the rounds, middle half of them, target");
     let one = [ratio(GET, one_get, find, Some(OF_BARE)), ratio(SET, one_set, update, Some(OF_BARE))];
+    ratio(GET, one_get, plain_find, None);
+    ratio(SET, one_set, plain_update, None);
 
     println!("\nmany tasks, thousands a second: median of the rounds, middle half of them");
     let thousands = |operation, subjects: &[&Subject]| values(operation, subjects, 1e-3);
@@ -37,7 +40,7 @@ pub(super) fn print(subjects: &[Subject; 11]) {
 
     println!("\none task, microseconds: median of the rounds' medians, middle half of these");
     let microseconds = |operation, subjects: &[&Subject]| values(operation, subjects, 1e6);
-    microseconds(GET, &[one_get, find]);
-    microseconds(SET, &[one_set, update]);
+    microseconds(GET, &[one_get, find, plain_find]);
+    microseconds(SET, &[one_set, update, plain_update]);
     conclude(&[many, one].concat());
 }

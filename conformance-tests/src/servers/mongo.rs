@@ -169,8 +169,11 @@ impl MongoServer {
     pub fn start_again_without_waiting(&self) -> Result<()> {
         let port = self.port.to_string();
         let place = ["--dbpath", ".", "--port", &port, "--bind_ip", "127.0.0.1", "--nounixsocket"];
-        let light = ["--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"];
-        let ours = place.iter().chain(&light).map(|option| (*option).to_owned());
+        const CACHE: &str = "--wiredTigerCacheSizeGB";
+        let own_cache = self.options.iter().any(|option| option == CACHE);
+        let cache: &[&str] = if own_cache { &[] } else { &[CACHE, "0.25"] };
+        let light = ["--setParameter", "diagnosticDataCollectionEnabled=false"];
+        let ours = place.iter().chain(cache).chain(&light).map(|option| (*option).to_owned());
         let arguments: Vec<_> = ours.chain(self.options.iter().cloned()).collect();
         self.process.start(&self.program, &arguments)
     }
