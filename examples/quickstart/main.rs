@@ -2,7 +2,8 @@
 //!
 //! `cargo run --example quickstart`, or on a server:
 //! `cargo run --example quickstart --features redis -- redis://127.0.0.1/`, or
-//! `cargo run --example quickstart --features postgres -- postgres://postgres@127.0.0.1/postgres`
+//! `cargo run --example quickstart --features postgres -- postgres://postgres@127.0.0.1/postgres`, or
+//! `cargo run --example quickstart --features mongo -- mongodb://127.0.0.1/`
 //!
 //! The program checks every claim that it prints, and fails when one does not hold.
 

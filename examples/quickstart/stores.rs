@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use session_store_core::SessionStore;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "mongo", feature = "postgres", feature = "redis"))]
 use session_store_core::{SessionId, SessionKey};
 use session_store_memory::MemoryStore;
 
 use crate::check::Result;
 
 /// The stores that a URL can name.
-const KNOWN: &str = "postgres://, postgresql://, redis://, rediss://";
+const KNOWN: &str = "mongodb://, mongodb+srv://, postgres://, postgresql://, redis://, rediss://";
 
 /// A store, and what the report calls it.
 pub(crate) struct Opened {
@@ -39,6 +39,10 @@ pub(crate) async fn open(url: Option<&str>) -> Result<Opened> {
     let opened = match url {
         None => Opened { store: Arc::new(MemoryStore::builder().build()?), name: "the embedded store", removal: None },
         Some(url) => match scheme(url)?.as_str() {
+            #[cfg(feature = "mongo")]
+            "mongodb" | "mongodb+srv" => mongo(url).await?,
+            #[cfg(not(feature = "mongo"))]
+            scheme @ ("mongodb" | "mongodb+srv") => return Err(lacks("mongo", scheme)),
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => postgres(url).await?,
             #[cfg(not(feature = "postgres"))]
@@ -67,7 +71,7 @@ fn no_url() -> String {
     format!("the argument is not the URL of a store, such as redis://127.0.0.1/; those known are {KNOWN}")
 }
 
-#[cfg(not(all(feature = "postgres", feature = "redis")))]
+#[cfg(not(all(feature = "mongo", feature = "postgres", feature = "redis")))]
 fn lacks(feature: &str, scheme: &str) -> Box<dyn std::error::Error> {
     let command = format!("cargo run --example quickstart --features {feature} -- {scheme}://...");
     format!("a store for {scheme}:// needs the feature `{feature}` of the package `examples`: {command}").into()
@@ -94,8 +98,29 @@ async fn postgres(url: &str) -> Result<Opened> {
     Ok(Opened { store: Arc::new(store), name: "PostgreSQL", removal: Some(Box::pin(removal)) })
 }
 
+#[cfg(feature = "mongo")]
+async fn mongo(url: &str) -> Result<Opened> {
+    use session_store_mongo::MongoStore;
+    use session_store_mongo::mongodb::Client;
+    use session_store_mongo::mongodb::bson::Document;
+    use session_store_mongo::mongodb::options::ClientOptions;
+
+    // A URL need not name a database.
+    const DATABASE: &str = "quickstart";
+    let (url, collection) = (url.to_owned(), namespace()?);
+    let named = ClientOptions::parse(&url).await.ok().and_then(|options| options.default_database);
+    let database = named.unwrap_or_else(|| DATABASE.to_owned());
+    let builder = MongoStore::builder(url.as_str()).database(&database).collection(&collection);
+    let store = builder.ensure_indexes().build().await?;
+    let removal = async move {
+        let client = Client::with_uri_str(&url).await?;
+        Ok(client.database(&database).collection::<Document>(&collection).drop().await?)
+    };
+    Ok(Opened { store: Arc::new(store), name: "MongoDB", removal: Some(Box::pin(removal)) })
+}
+
 /// A namespace that no application has, nor another run.
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "mongo", feature = "postgres", feature = "redis"))]
 fn namespace() -> Result<String> {
     let random = SessionKey::from(&SessionId::generate()?).to_text();
     Ok(format!("quickstart-{}", random.chars().rev().take(12).collect::<String>()))
@@ -151,14 +176,31 @@ mod tests {
 
     #[tokio::test]
     async fn without_the_feature_the_error_names_it_and_the_command() {
+        let mongo = [("mongo", "mongodb"), ("mongo", "mongodb+srv")];
         let postgres = [("postgres", "postgres"), ("postgres", "postgresql")];
         let redis = [("redis", "redis"), ("redis", "rediss")];
-        let lacking = [(cfg!(feature = "postgres"), postgres), (cfg!(feature = "redis"), redis)];
+        let lacking = [
+            (cfg!(feature = "mongo"), mongo),
+            (cfg!(feature = "postgres"), postgres),
+            (cfg!(feature = "redis"), redis),
+        ];
         for (feature, scheme) in lacking.into_iter().filter(|(is_there, _)| !is_there).flat_map(|(_, known)| known) {
             let error = refusal(&format!("{scheme}://:secret@localhost/")).await;
             assert!(error.contains(&format!("the feature `{feature}`")), "{error}");
             let command = format!("cargo run --example quickstart --features {feature} -- {scheme}://...");
             assert!(error.ends_with(&command) && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "mongo")]
+    #[tokio::test]
+    async fn a_mongo_server_that_is_not_there_and_a_bad_address_are_told_without_the_password() {
+        for (url, text) in [
+            ("mongodb://me:secret@127.0.0.1:1/?serverSelectionTimeoutMS=300", "no connection to a MongoDB primary"),
+            ("mongodb://me:secret@127.0.0.1:port/", "the MongoDB address is not valid"),
+        ] {
+            let error = refusal(url).await;
+            assert!(error.contains(text) && !error.contains("secret"), "{url}: {error}");
         }
     }
 
@@ -190,7 +232,7 @@ mod tests {
         }
     }
 
-    #[cfg(any(feature = "postgres", feature = "redis"))]
+    #[cfg(any(feature = "mongo", feature = "postgres", feature = "redis"))]
     #[test]
     fn every_run_has_a_namespace_of_its_own() {
         let (one, other) = (namespace().unwrap(), namespace().unwrap());

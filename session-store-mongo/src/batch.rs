@@ -11,13 +11,16 @@ use session_store_core::{Pauses, Record, Result, SessionKey, SetMode, Version, W
 
 use crate::command::Commands;
 use crate::document::Found;
-use crate::error::{CONVERSION_FAILURE, DUPLICATE_KEY, Remedy, from_code, remedy_of_code, unexpected};
+use crate::error::{CONVERSION_FAILURE, DUPLICATE_KEY, Remedy, about, from_code, remedy_of_code, unexpected};
 use crate::link::{Effect, Link};
 use crate::reply::{Refusal, refusals};
 use crate::update;
 
 /// About how many bytes a request takes besides what it carries.
 const FRAME: usize = 1_024;
+
+/// What is said where other writes were in the way for too long.
+pub(crate) const NOT_TAKEN: &str = "the MongoDB server did not take the write in time; nothing was changed";
 
 /// `get`: any number for the same key.
 pub(crate) struct Get(pub(crate) Arc<Link>);
@@ -150,7 +153,7 @@ impl<C: Change> Changes<C> {
             match self.0.call(change.clone(), deadline.into()).await? {
                 Verdict::Done => return Ok(true),
                 Verdict::Refused => return Ok(false),
-                Verdict::Raced => pauses.wait_or("other writes were in the way; nothing was changed").await?,
+                Verdict::Raced => pauses.wait_or(NOT_TAKEN).await?,
             }
         }
     }
@@ -194,7 +197,7 @@ impl<C: Change> Batch for Updates<C> {
             let (Some(verdict), Some(change)) = (verdicts.get_mut(index), changes.get(index)) else {
                 return Err(unexpected().with_outcome_unknown());
             };
-            *verdict = Verdict::of_failed(code).map_err(|error| error.with_key(*change.key()));
+            *verdict = Verdict::of_failed(code).map_err(|error| about(error, change.key()));
         }
         Ok(verdicts)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
+use mongodb::bson::{RawArrayBuf, RawBson, RawDocumentBuf, rawdoc};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use session_store_core::{SessionKey, UserId};
 
@@ -24,12 +24,12 @@ fn primary_alone() -> RawDocumentBuf {
     rawdoc! { "w": 1 }
 }
 
+/// As a command has it.
 fn raw(concern: &WriteConcern) -> RawDocumentBuf {
-    let w = match &concern.w {
-        None | Some(Acknowledgment::Majority) => "majority".into(),
-        Some(Acknowledgment::Nodes(nodes)) => mongodb::bson::RawBson::Int64((*nodes).into()),
+    let w: RawBson = match &concern.w {
+        Some(Acknowledgment::Nodes(nodes)) => i64::from(*nodes).into(),
         Some(Acknowledgment::Custom(tag)) => tag.as_str().into(),
-        Some(_) => "majority".into(),
+        _ => "majority".into(),
     };
     let patience = concern.w_timeout.map_or(0, millis);
     match concern.journal {
@@ -132,10 +132,21 @@ impl Commands {
         self.delete(rawdoc! { "key": binary(key.as_bytes()), "$expr": dead() }, 1)
     }
 
-    /// L1 to L3. The index does not hold the key, which a rotation changes: a scan of it meets each session once.
+    /// L1 to L3. The index does not hold the key, which a rotation changes: a scan of it meets each session once. The data
+    /// is left out before the server sorts, for which it has little room.
     pub(crate) fn list_by_user(&self, user: &UserId, after: &[u8], limit: u32) -> RawDocumentBuf {
-        let filter = rawdoc! { "owner": name(user), "key": { "$gt": binary(after) }, "$expr": live() };
-        self.find_in_order(filter, meta_fields(), indexes::OWNER, rawdoc! { "key": 1 }, limit)
+        let listed = rawdoc! { "owner": name(user), "key": { "$gt": binary(after) }, "$expr": live() };
+        rawdoc! {
+            "aggregate": self.collection(),
+            "pipeline": [
+                { "$match": listed },
+                { "$project": meta_fields() },
+                { "$sort": { "key": 1 } },
+                { "$limit": i64::from(limit) },
+            ],
+            "hint": indexes::OWNER, "cursor": { "batchSize": i64::from(limit) + 1 }, "readConcern": { "level": "local" },
+            "maxTimeMS": self.max_time,
+        }
     }
 
     /// B1, first half: some of the user's live sessions, by what a rotation does not change.

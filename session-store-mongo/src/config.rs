@@ -1,13 +1,12 @@
 //! How a store is made.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use mongodb::Database;
 use mongodb::bson::doc;
-use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
-use mongodb::{Client, Database};
+use mongodb::options::{Acknowledgment, WriteConcern};
 use session_store_core::batch::{BatchLimits, Batcher};
 use session_store_core::{DEFAULT_DATA_LIMIT, Error, Namespace, Result, Timeouts};
 use tokio::time::timeout;
@@ -16,6 +15,7 @@ use tracing::subscriber::NoSubscriber;
 
 use crate::MongoStore;
 use crate::batch::{Changes, Get};
+use crate::client::Server;
 use crate::command::Commands;
 use crate::error::{from_mongo, no_connection, too_old};
 use crate::indexes;
@@ -29,59 +29,11 @@ const DEFAULT_COLLECTION: &str = "sessions";
 /// More than any server has.
 const MOST_CONNECTIONS: u32 = 10_000;
 
-/// A command of more updates takes longer than one should.
-const MOST_SESSIONS: usize = 10_000;
-
 /// A document has 16 MiB at the most, and a command a little more.
 const LARGEST_DATA: usize = 15 << 20;
 
 /// How MongoDB 5.0 numbers what it speaks, see "Wire Version" in its documentation.
 const WIRE_VERSION: i32 = 13;
-
-/// The MongoDB deployment of a store: a server, a replica set or a sharded cluster.
-///
-/// It is made of a URL, of a [`Client`] or of a [`Database`]. `Debug` shows no address and no password.
-pub struct Server(Source);
-
-enum Source {
-    Url(String),
-    Client(Client),
-    Database(Database),
-}
-
-impl From<&str> for Server {
-    fn from(url: &str) -> Self {
-        url.to_owned().into()
-    }
-}
-
-impl From<String> for Server {
-    fn from(url: String) -> Self {
-        Self(Source::Url(url))
-    }
-}
-
-impl From<Client> for Server {
-    fn from(client: Client) -> Self {
-        Self(Source::Client(client))
-    }
-}
-
-impl From<Database> for Server {
-    fn from(database: Database) -> Self {
-        Self(Source::Database(database))
-    }
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.0 {
-            Source::Url(_) => "Server(URL)",
-            Source::Client(_) => "Server(Client)",
-            Source::Database(_) => "Server(Database)",
-        })
-    }
-}
 
 /// What a [`MongoStore`] may be given. Every setting has a default.
 #[derive(Debug)]
@@ -223,7 +175,8 @@ impl Builder {
         self.check_bounds()?;
         let timeouts = self.timeouts;
         let patience = timeouts.operation.max(timeouts.connect);
-        let (database, own) = in_time(patience, self.connected()).await?;
+        let (database, own) =
+            in_time(patience, self.server.database(self.database.as_deref(), self.connections, &timeouts)).await?;
         in_time(patience, check_server(&database)).await?;
         let write_concern = self.acknowledged(database.write_concern())?;
         let commands = Commands::new(name.as_str().to_owned(), &write_concern, timeouts.operation);
@@ -242,37 +195,6 @@ impl Builder {
             touches: Changes::new(&link, self.batches)?,
             link,
         }))
-    }
-
-    /// The database, and the client where it is made here.
-    async fn connected(&self) -> Result<(Database, Option<Client>)> {
-        let (client, own) = match &self.server.0 {
-            Source::Database(database) => {
-                let name = self.database.as_deref().unwrap_or(database.name());
-                return Ok((with_name(database.client(), name)?, None));
-            }
-            Source::Client(client) => (client.clone(), None),
-            Source::Url(url) => {
-                let client = self.client(url).await?;
-                (client.clone(), Some(client))
-            }
-        };
-        let name = match &self.database {
-            Some(name) => name.clone(),
-            None => client.default_database().map(|database| database.name().to_owned()).ok_or_else(|| {
-                Error::config("no database is named; add it to the URL, as in mongodb://host/database, or set it")
-            })?,
-        };
-        Ok((with_name(&client, &name)?, own))
-    }
-
-    async fn client(&self, url: &str) -> Result<Client> {
-        install_tls_provider();
-        let mut options = ClientOptions::parse(url).await.map_err(|error| from_mongo(&error))?;
-        options.max_pool_size.get_or_insert(self.connections);
-        options.connect_timeout.get_or_insert(self.timeouts.connect);
-        options.server_selection_timeout.get_or_insert(self.timeouts.connect);
-        Client::with_options(options).map_err(|error| from_mongo(&error))
     }
 
     /// The write concern, made definite.
@@ -312,40 +234,15 @@ impl Builder {
         if !(1..=MOST_CONNECTIONS).contains(&self.connections) {
             return Err(Error::config(format!("a store has 1 to {MOST_CONNECTIONS} connections; set another number")));
         }
-        let BatchLimits { requests, in_flight, .. } = self.batches;
-        if !(1..=MOST_SESSIONS).contains(&requests) || in_flight == 0 {
-            return Err(Error::config(format!(
-                "a batch has 1 to {MOST_SESSIONS} sessions, and 1 batch at least is in flight; set other numbers"
-            )));
-        }
+        self.batches.check()?;
         self.timeouts.check()
     }
-}
-
-/// The database of this name. The driver takes any, and the server's refusal would come later.
-fn with_name(client: &Client, name: &str) -> Result<Database> {
-    let is_refused = |character: char| "/\\. \"$*<>:|?\0".contains(character);
-    if !(1..=63).contains(&name.len()) || name.chars().any(is_refused) {
-        return Err(Error::config(
-            "a MongoDB database's name has 1 to 63 bytes, and none of /\\. \"$*<>:|? and NUL in it; choose another name",
-        ));
-    }
-    Ok(client.database(name))
 }
 
 async fn check_server(database: &Database) -> Result<()> {
     let hello = database.run_command(doc! { "hello": 1 }).await.map_err(|error| from_mongo(&error))?;
     let version = hello.get("maxWireVersion").and_then(number);
     if version.is_some_and(|version| version >= WIRE_VERSION) { Ok(()) } else { Err(too_old()) }
-}
-
-/// With TLS, rustls panics where the process has no provider by default and two to choose from.
-fn install_tls_provider() {
-    #[cfg(feature = "tls")]
-    {
-        // It fails where the application has chosen one, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
 }
 
 async fn in_time<T>(patience: Duration, step: impl Future<Output = Result<T>>) -> Result<T> {

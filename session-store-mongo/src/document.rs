@@ -2,7 +2,7 @@
 //!
 //! | field | type | what it is |
 //! | --- | --- | --- |
-//! | `_id` | ObjectId | the document's own name, which a rotation keeps: who walks through the collection misses none |
+//! | `_id` | object ID | the document's own name, which a rotation keeps: who walks through the collection misses none |
 //! | `layout` | int | of which layout it is: 1 |
 //! | `key` | 32 bytes | the session key |
 //! | `owner` | bytes | the user's name; not there for nobody's session. Bytes, so that no collation compares names |

@@ -1,7 +1,7 @@
 //! From the driver's errors to the store's.
 
 use mongodb::error::{Error as Driver, ErrorKind as Kind, SYSTEM_OVERLOADED_ERROR, WriteFailure};
-use session_store_core::{Error, ErrorKind};
+use session_store_core::{Error, ErrorKind, SessionKey};
 
 /// The class and the code of a driver's error. Its text may hold keys, so it is not passed on (clause E2).
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +109,11 @@ fn speaks_of_tls(message: &str) -> bool {
 pub(crate) fn from_code(code: i32) -> Error {
     let (kind, message) = of_code(code);
     Error::new(kind, message).with_source(Source { class: "server", code })
+}
+
+/// The same error, about the session's record where it is that which is at fault.
+pub(crate) fn about(error: Error, key: &SessionKey) -> Error {
+    if error.kind() == ErrorKind::Corrupt { error.with_key(*key) } else { error }
 }
 
 /// The error of a write that the primary has done, and of which it does not know whether it lasts.

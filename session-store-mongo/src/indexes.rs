@@ -6,6 +6,7 @@
 //! | `session_store_owner` | `owner`, of those that have one | to find a user's sessions. The key is not in it, so a rotation does not change it, and a scan meets each session |
 //! | `session_store_remove_at` | `remove_at`, TTL | by it, MongoDB removes what is dead |
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use mongodb::bson::{Bson, Document, doc, rawdoc};
@@ -60,7 +61,8 @@ fn quoted(text: &str) -> String {
     for character in text.chars() {
         match character {
             ' '..='~' if !matches!(character, '"' | '\\') => quoted.push(character),
-            _ => quoted.push_str(&format!("\\u{{{:x}}}", u32::from(character))),
+            // Writing to a string does not fail.
+            _ => _ = write!(quoted, "\\u{{{:x}}}", u32::from(character)),
         }
     }
     quoted.push('"');
@@ -140,6 +142,12 @@ mod tests {
             there.remove(place);
             assert!(compare(&there).unwrap_err().to_string().contains("ensure_indexes"));
         }
+    }
+
+    #[test]
+    fn the_command_is_that_of_the_page() {
+        let text = command("shop", "sessions");
+        assert!(include_str!("../README.md").contains(text.trim_end()), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod client;
 mod command;
 mod config;
 mod document;
@@ -14,5 +15,6 @@ mod update;
 pub use mongodb;
 pub use session_store_core as core;
 
-pub use crate::config::{Builder, Server};
+pub use crate::client::Server;
+pub use crate::config::Builder;
 pub use crate::store::MongoStore;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures_util::StreamExt as _;
-use mongodb::bson::{Document, RawDocument, RawDocumentBuf};
+use mongodb::bson::{Document, RawBsonRef, RawDocument, RawDocumentBuf};
 use mongodb::error::Error as Driver;
 use mongodb::raw_batch_cursor::RawBatch;
 use mongodb::{Client, Database};
@@ -132,7 +132,7 @@ impl Documents {
         let mut all = Vec::new();
         for batch in &self.0 {
             for document in batch.doc_slices().map_err(|_| unexpected())? {
-                all.push(document.ok().and_then(|document| document.as_document()).ok_or_else(unexpected)?);
+                all.push(document.ok().and_then(RawBsonRef::as_document).ok_or_else(unexpected)?);
             }
         }
         Ok(all)

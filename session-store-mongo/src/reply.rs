@@ -16,8 +16,8 @@ pub(crate) fn number(value: &Bson) -> Option<i32> {
     match value {
         Bson::Int32(int) => Some(*int),
         Bson::Int64(int) => i32::try_from(*int).ok(),
-        #[allow(clippy::cast_possible_truncation, reason = "it is compared with what it was")]
-        Bson::Double(double) if f64::from(*double as i32) == *double => Some(*double as i32),
+        // A whole one is written without a point.
+        Bson::Double(double) => double.to_string().parse().ok(),
         _ => None,
     }
 }

@@ -14,10 +14,11 @@ use session_store_core::{
     async_trait, corrupt_record_skipped, timeout_millis,
 };
 
-use crate::batch::{Changes, Get, Set, Touch};
-use crate::config::{Builder, Server};
+use crate::batch::{Changes, Get, NOT_TAKEN, Set, Touch};
+use crate::client::Server;
+use crate::config::Builder;
 use crate::document::{self, key};
-use crate::error::{DUPLICATE_KEY, unexpected};
+use crate::error::{DUPLICATE_KEY, about, unexpected};
 use crate::link::{Documents, Effect, Link};
 use crate::update;
 
@@ -120,7 +121,7 @@ impl Shared {
                 }
             }
         };
-        self.link.repeat(Effect::Write, deadline, moving).await
+        self.link.repeat(Effect::Write, deadline, moving).await.map_err(|error| about(error, from))
     }
 }
 
@@ -184,7 +185,7 @@ impl SessionStore for MongoStore {
                 return Err(refusal);
             }
             link.remove(link.commands.remove_leftover(to), deadline).await?;
-            pauses.wait_or("other writes were in the way; nothing was changed").await?;
+            pauses.wait_or(NOT_TAKEN).await?;
         }
     }
 
@@ -199,7 +200,10 @@ impl SessionStore for MongoStore {
             // Corrupt records leave places free.
             for document in &found {
                 match entry(document) {
-                    Some(entry) => (wanted, _) = (wanted - 1, entries.push(entry)),
+                    Some(entry) => {
+                        wanted -= 1;
+                        entries.push(entry);
+                    }
                     None => corrupt_record_skipped("mongo"),
                 }
             }

@@ -96,14 +96,11 @@ fn create(write: &Write, version: &Version) -> RawDocumentBuf {
 }
 
 /// When MongoDB removes the session: as it was, where that is late enough, and not too late.
-fn remove_at(idle: Duration, deadline: impl Into<RawBson>) -> RawDocumentBuf {
+fn remove_at(idle: Duration, deadline: RawDocumentBuf) -> RawDocumentBuf {
     let latest = || from_now(idle + slack(idle));
-    let deadline: RawBson = deadline.into();
-    rawdoc! { "$cond": [
-        { "$and": [{ "$gte": ["$remove_at", from_now(idle)] }, { "$lte": ["$remove_at", latest()] }] },
-        "$remove_at",
-        { "$min": [latest(), deadline] },
-    ] }
+    let will_do =
+        rawdoc! { "$and": [{ "$gte": ["$remove_at", from_now(idle)] }, { "$lte": ["$remove_at", latest()] }] };
+    rawdoc! { "$min": [{ "$cond": [will_do, "$remove_at", latest()] }, deadline] }
 }
 
 /// The stage that writes a live session, or one that has been made so.
@@ -121,6 +118,7 @@ fn save(layout: impl Into<RawBson>, write: &Write, version: &Version) -> RawDocu
         "data": binary(write.data()),
     } }
 }
+
 /// `touch` (T1 to T5).
 pub(crate) fn touch(key: &SessionKey, idle: Duration) -> RawDocumentBuf {
     let idle_end = || rawdoc! { "$min": [from_now(idle), "$deadline"] };

@@ -25,9 +25,6 @@ use crate::{layout, pooler};
 /// More than any server has.
 const MOST_CONNECTIONS: u32 = 10_000;
 
-/// More than makes a batch any faster.
-const MOST_SESSIONS: usize = 10_000;
-
 /// The PostgreSQL server of a store.
 ///
 /// It is made of a URL, of [`PgConnectOptions`] (for certificates of your own, for one), or of a [`PgPool`]. `Debug`
@@ -280,12 +277,7 @@ impl Builder {
         if !(1..=MOST_CONNECTIONS).contains(&self.connections) {
             return Err(Error::config(format!("a store has 1 to {MOST_CONNECTIONS} connections; set another number")));
         }
-        let BatchLimits { requests, in_flight, .. } = self.batches;
-        if !(1..=MOST_SESSIONS).contains(&requests) || in_flight == 0 {
-            return Err(Error::config(format!(
-                "a batch has 1 to {MOST_SESSIONS} sessions, and 1 batch at least is in flight; set other numbers"
-            )));
-        }
+        self.batches.check()?;
         self.timeouts.check()
     }
 }

@@ -74,6 +74,26 @@ impl Default for BatchLimits {
     }
 }
 
+impl BatchLimits {
+    /// The most requests that a batch may be allowed: more make it no faster, and one command should not take long.
+    pub const MOST_REQUESTS: usize = 10_000;
+
+    /// Refuses what no user should set.
+    ///
+    /// # Errors
+    ///
+    /// `Config` where a batch may have no request or too many, or none may be under way.
+    pub fn check(&self) -> Result<()> {
+        let most = Self::MOST_REQUESTS;
+        if !(1..=most).contains(&self.requests) || self.in_flight == 0 {
+            return Err(Error::config(format!(
+                "a batch has 1 to {most} sessions, and 1 batch at least is in flight; set other numbers"
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Collects requests while statements are under way, and sends them as the next one.
 ///
 /// Each caller gets its own answer and its own error. A caller that goes away disturbs no other: what was not sent
