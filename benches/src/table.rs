@@ -45,6 +45,54 @@ pub(crate) fn values(operation: &str, subjects: &[&Subject], scale: f64) {
     }
 }
 
+pub(crate) const GET: &str = "get";
+pub(crate) const SET: &str = "set";
+
+/// What many tasks do on a store, and on its peer, which loads and saves.
+pub(crate) struct Many<'s> {
+    pub(crate) get: &'s Subject,
+    /// A get that decodes, as the peer's load always does.
+    pub(crate) decoded: &'s Subject,
+    pub(crate) load: &'s Subject,
+    pub(crate) set: &'s Subject,
+    pub(crate) save: &'s Subject,
+    pub(crate) touch: &'s Subject,
+    pub(crate) rotate: &'s Subject,
+}
+
+const DECODED: &str = "get, decode";
+
+impl Many<'_> {
+    /// Prints how many times as fast the store is, and says of load and save whether the targets are met.
+    pub(crate) fn print_ratios(&self, of_load: f64, of_save: f64) -> [bool; 2] {
+        println!("\nmany tasks, times as fast: median of the rounds, middle half of them, target");
+        let [of_load, of_save] = [of_load, of_save].map(|least| Some(Target::AtLeast(least)));
+        let are_met =
+            [ratio("get / load", self.get, self.load, of_load), ratio("set / save", self.set, self.save, of_save)];
+        ratio(DECODED, self.decoded, self.load, None);
+        // Its touch is a save.
+        ratio("touch / save", self.touch, self.save, None);
+        are_met
+    }
+
+    pub(crate) fn print_values(&self) {
+        println!("\nmany tasks, thousands a second: median of the rounds, middle half of them");
+        let thousands = |operation, subjects: &[&Subject]| values(operation, subjects, 1e-3);
+        thousands(GET, &[self.get]);
+        thousands(DECODED, &[self.decoded, self.load]);
+        thousands(SET, &[self.set, self.save]);
+        thousands("touch", &[self.touch]);
+        thousands("rotate", &[self.rotate]);
+    }
+}
+
+/// Prints how long one task waits for each of these.
+pub(crate) fn print_latencies(gets: &[&Subject], sets: &[&Subject]) {
+    println!("\none task, microseconds: median of the rounds' medians, middle half of these");
+    values(GET, gets, 1e6);
+    values(SET, sets, 1e6);
+}
+
 /// Prints what comes of the targets.
 pub(crate) fn conclude(are_met: &[bool]) {
     let met = are_met.iter().filter(|is_met| **is_met).count();

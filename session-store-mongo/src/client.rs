@@ -85,7 +85,8 @@ async fn connect(url: &str, connections: u32, timeouts: &Timeouts) -> Result<Cli
     let mut options = ClientOptions::parse(url).await.map_err(|error| from_mongo(&error))?;
     options.max_pool_size.get_or_insert(connections);
     options.connect_timeout.get_or_insert(timeouts.connect);
-    options.server_selection_timeout.get_or_insert(timeouts.connect);
+    // So that an operation that finds no primary ends by that, and not by its own timeout: nothing was sent.
+    options.server_selection_timeout.get_or_insert(timeouts.connect.min(timeouts.operation * 3 / 4));
     Client::with_options(options).map_err(|error| from_mongo(&error))
 }
 

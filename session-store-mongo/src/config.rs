@@ -105,7 +105,8 @@ impl Builder {
     }
 
     /// How long an attempt to connect may take, and the wait for a primary, where the URL does not say
-    /// (`connectTimeoutMS`, `serverSelectionTimeoutMS`). Unless set, 2 seconds. A client that was given has its own.
+    /// (`connectTimeoutMS`, `serverSelectionTimeoutMS`). Unless set, 2 seconds; the wait has three quarters of the
+    /// operation timeout at the most. A client that was given has its own.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.connect = timeout;
         self

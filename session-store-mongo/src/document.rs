@@ -111,3 +111,69 @@ impl<'d> Found<'d> {
 fn no_record(key: &SessionKey) -> Error {
     Error::corrupt(key, "the document under the session's key is no record of this release")
 }
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{Bson, DateTime, Document, doc};
+    use session_store_core::ErrorKind;
+
+    use super::*;
+
+    const KEY: SessionKey = SessionKey::from_bytes([7; SessionKey::LEN]);
+
+    fn whole() -> Document {
+        let at = |second: i64| DateTime::from_millis(second * 1_000);
+        doc! {
+            "layout": LAYOUT, "key": binary(KEY.as_bytes()), "owner": binary(b"alice"), "created_at": at(1),
+            "last_seen_at": at(2), "expires_at": at(3), "deadline": at(4), "version": binary(&[1; Version::LEN]),
+            "data": binary(b"data"),
+        }
+    }
+
+    fn read(document: &Document) -> Result<Record> {
+        let answer = doc! { "document": document.clone(), "read_at": DateTime::from_millis(2_500) };
+        Found::new(&RawDocumentBuf::try_from(&answer).unwrap())?.record(&KEY)
+    }
+
+    #[test]
+    fn a_document_is_read_back() {
+        let record = read(&whole()).unwrap();
+        assert_eq!(record.data, "data");
+        assert_eq!(record.read_at, Timestamp::from_millis(2_500));
+        assert_eq!(record.meta.user, Some(UserId::new("alice").unwrap()));
+        assert_eq!(record.meta.expires_at, Timestamp::from_millis(3_000));
+        let mut nobodys = whole();
+        nobodys.remove("owner");
+        assert_eq!(read(&nobodys).unwrap().meta.user, None);
+    }
+
+    #[test]
+    fn what_no_release_has_written_is_corrupt() {
+        let whole = whole();
+        let others: [Bson; 6] =
+            ["text".into(), 7.into(), Bson::Null, binary(b"").into(), binary(&[0xff; 300]).into(), doc! {}.into()];
+        for field in whole.keys().filter(|field| *field != "key") {
+            for other in &others {
+                let mut damaged = whole.clone();
+                damaged.insert(field, other.clone());
+                match read(&damaged) {
+                    Err(error) => assert_eq!((error.kind(), error.key()), (ErrorKind::Corrupt, Some(&KEY)), "{field}"),
+                    // Any bytes are data.
+                    Ok(_) => assert!(field == "data" && matches!(other, Bson::Binary(_)), "{field}: {other}"),
+                }
+            }
+            let mut lacking = whole.clone();
+            lacking.remove(field);
+            assert_eq!(read(&lacking).is_ok(), field == "owner", "without {field}");
+        }
+    }
+
+    #[test]
+    fn another_layout_and_times_that_contradict_each_other_are_corrupt() {
+        for (field, value) in [("layout", Bson::Int32(LAYOUT + 1)), ("deadline", DateTime::from_millis(500).into())] {
+            let mut changed = whole();
+            changed.insert(field, value);
+            assert_eq!(read(&changed).unwrap_err().kind(), ErrorKind::Corrupt, "{field}");
+        }
+    }
+}
