@@ -45,7 +45,7 @@ impl Batch for Get {
         let found = self.0.read(self.0.commands.get(requests), self.0.timeouts.deadline()).await?;
         let found = found.all()?.into_iter().map(Found::new).collect::<Result<Vec<_>>>()?;
         let found: HashMap<_, _> = found.iter().filter_map(|found| Some((found.key()?, found))).collect();
-        let answer = |wanted: &&SessionKey| found.get(*wanted).map(|found| found.record(wanted)).transpose();
+        let answer = |wanted: &&SessionKey| found.get(*wanted).map_or(Ok(None), |found| found.record(wanted));
         Ok(requests.iter().map(answer).collect())
     }
 }

@@ -91,34 +91,23 @@ impl Commands {
         }
     }
 
-    /// G1.
+    /// G1. The answers bring the server's clock along, by which the live ones among them are told; a filter by
+    /// `$$NOW` would take the server longer.
     pub(crate) fn get(&self, keys: &[&SessionKey]) -> RawDocumentBuf {
-        self.find_keys(keys, record_fields())
+        self.find_by_key(rawdoc! { "key": these(keys) }, record_fields(), keys.len())
     }
 
     /// Which of these are live, and at which versions: to name a refusal.
     pub(crate) fn versions(&self, keys: &[&SessionKey]) -> RawDocumentBuf {
-        self.find_keys(keys, rawdoc! { "_id": 0, "key": 1, "version": 1 })
+        let filter = rawdoc! { "key": these(keys), "$expr": live() };
+        self.find_by_key(filter, rawdoc! { "_id": 0, "key": 1, "version": 1 }, keys.len())
     }
 
-    fn find_keys(&self, keys: &[&SessionKey], fields: RawDocumentBuf) -> RawDocumentBuf {
-        let bytes = |key: &SessionKey| binary(key.as_bytes());
-        if let [key] = keys {
-            // The server finds one a little quicker so.
-            return rawdoc! {
-                "find": self.collection(), "filter": { "key": bytes(key), "$expr": live() }, "projection": fields,
-                "limit": 1_i64, "singleBatch": true, "readConcern": { "level": "local" }, "maxTimeMS": self.max_time,
-            };
-        }
-        let mut wanted = RawArrayBuf::new();
-        for key in keys {
-            wanted.push(bytes(key));
-        }
-        // One more, so that the server knows that it is at the end.
-        let batch = i64::try_from(keys.len()).unwrap_or(i64::MAX).saturating_add(1);
+    fn find_by_key(&self, filter: RawDocumentBuf, fields: RawDocumentBuf, most: usize) -> RawDocumentBuf {
+        let most = i64::try_from(most).unwrap_or(i64::MAX - 1);
         rawdoc! {
-            "find": self.collection(), "filter": { "key": { "$in": wanted }, "$expr": live() }, "projection": fields,
-            "batchSize": batch, "readConcern": { "level": "local" }, "maxTimeMS": self.max_time,
+            "find": self.collection(), "filter": filter, "projection": fields, "limit": most, "batchSize": most + 1,
+            "readConcern": { "level": "local" }, "maxTimeMS": self.max_time,
         }
     }
 
@@ -218,6 +207,18 @@ fn name(user: &UserId) -> mongodb::bson::Binary {
 fn of_user(user: &UserId, except: Option<&SessionKey>) -> RawDocumentBuf {
     let except = except.map_or(&[][..], |key| key.as_bytes());
     rawdoc! { "owner": name(user), "key": { "$ne": binary(except) }, "$expr": live() }
+}
+
+/// What finds one of these keys.
+fn these(keys: &[&SessionKey]) -> RawBson {
+    if let [key] = keys {
+        return binary(key.as_bytes()).into();
+    }
+    let mut array = RawArrayBuf::new();
+    for key in keys {
+        array.push(binary(key.as_bytes()));
+    }
+    rawdoc! { "$in": array }.into()
 }
 
 fn array(ids: &[ObjectId]) -> RawArrayBuf {

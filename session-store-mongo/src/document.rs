@@ -46,7 +46,7 @@ pub(crate) fn meta_fields() -> RawDocumentBuf {
     }
 }
 
-/// What `get` asks for: the whole document, and the server's clock. To name each field would take the server longer.
+/// What `get` asks for: the whole document, and the server's clock. To name each field takes the server longer.
 pub(crate) fn record_fields() -> RawDocumentBuf {
     rawdoc! { "_id": 0, "document": "$$ROOT", "read_at": "$$NOW" }
 }
@@ -101,10 +101,15 @@ impl<'d> Found<'d> {
         key(self.document)
     }
 
-    pub(crate) fn record(&self, key: &SessionKey) -> Result<Record> {
+    /// The record, if it is live. A session whose expiry is no time is corrupt, and not expired.
+    pub(crate) fn record(&self, key: &SessionKey) -> Result<Option<Record>> {
+        let expires_at = self.document.get_datetime("expires_at");
+        if expires_at.is_ok_and(|expiry| expiry.timestamp_millis() <= self.read_at.as_millis()) {
+            return Ok(None);
+        }
         let data = self.document.get_binary("data").map_err(|_| no_record(key))?;
         let (meta, read_at) = (meta(key, self.document)?, self.read_at);
-        Ok(Record { meta, data: Bytes::copy_from_slice(data.bytes), read_at })
+        Ok(Some(Record { meta, data: Bytes::copy_from_slice(data.bytes), read_at }))
     }
 }
 
@@ -132,7 +137,7 @@ mod tests {
 
     fn read(document: &Document) -> Result<Record> {
         let answer = doc! { "document": document.clone(), "read_at": DateTime::from_millis(2_500) };
-        Found::new(&RawDocumentBuf::try_from(&answer).unwrap())?.record(&KEY)
+        Ok(Found::new(&RawDocumentBuf::try_from(&answer).unwrap())?.record(&KEY)?.expect("it is live"))
     }
 
     #[test]
@@ -166,6 +171,16 @@ mod tests {
             lacking.remove(field);
             assert_eq!(read(&lacking).is_ok(), field == "owner", "without {field}");
         }
+    }
+
+    #[test]
+    fn what_has_expired_is_not_there_whatever_else_it_is() {
+        let mut expired = whole();
+        expired.insert("expires_at", DateTime::from_millis(2_500));
+        expired.remove("version");
+        let answer = doc! { "document": expired, "read_at": DateTime::from_millis(2_500) };
+        let answer = RawDocumentBuf::try_from(&answer).unwrap();
+        assert_eq!(Found::new(&answer).unwrap().record(&KEY).unwrap(), None);
     }
 
     #[test]
