@@ -11,7 +11,7 @@ use session_store_core::{Pauses, Record, Result, SessionKey, SetMode, Version, W
 
 use crate::command::Commands;
 use crate::document::Found;
-use crate::error::{CONVERSION_FAILURE, DUPLICATE_KEY, Remedy, about, from_code, remedy_of_code, unexpected};
+use crate::error::{CONVERSION_FAILURE, Remedy, about, from_code, remedy_of_code, unexpected};
 use crate::link::{Effect, Link};
 use crate::reply::{Refusal, refusals};
 use crate::update;
@@ -61,10 +61,10 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    fn of_failed(code: i32) -> Result<Self> {
+    fn of(Refusal { code, is_taken, .. }: Refusal) -> Result<Self> {
         match code {
             CONVERSION_FAILURE => Ok(Self::Refused),
-            DUPLICATE_KEY => Ok(Self::Raced),
+            _ if is_taken => Ok(Self::Raced),
             _ => match remedy_of_code(code) {
                 Remedy::Again => Ok(Self::Raced),
                 Remedy::Vague => Err(from_code(code).with_outcome_unknown()),
@@ -193,11 +193,11 @@ impl<C: Change> Batch for Updates<C> {
         let command = C::command(&self.link.commands, updates);
         let reply = self.link.reply(command, Effect::Write, self.link.timeouts.deadline()).await?;
         let mut verdicts: Vec<_> = changes.iter().map(|_| Ok(Verdict::Done)).collect();
-        for Refusal { index, code } in refusals(&reply)? {
-            let (Some(verdict), Some(change)) = (verdicts.get_mut(index), changes.get(index)) else {
+        for refusal in refusals(&reply)? {
+            let (Some(verdict), Some(change)) = (verdicts.get_mut(refusal.index), changes.get(refusal.index)) else {
                 return Err(unexpected().with_outcome_unknown());
             };
-            *verdict = Verdict::of_failed(code).map_err(|error| about(error, change.key()));
+            *verdict = Verdict::of(refusal).map_err(|error| about(error, change.key()));
         }
         Ok(verdicts)
     }

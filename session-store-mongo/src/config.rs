@@ -4,22 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use mongodb::Database;
-use mongodb::bson::doc;
+use mongodb::bson::rawdoc;
 use mongodb::options::{Acknowledgment, WriteConcern};
 use session_store_core::batch::{BatchLimits, Batcher};
 use session_store_core::{DEFAULT_DATA_LIMIT, Error, Namespace, Result, Timeouts};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
 use crate::MongoStore;
 use crate::batch::{Changes, Get};
-use crate::client::Server;
+use crate::client::{Connected, Server};
 use crate::command::Commands;
-use crate::error::{from_mongo, no_connection, too_old};
+use crate::error::{no_connection, too_old};
 use crate::indexes;
-use crate::link::Link;
+use crate::link::{Effect, Link};
 use crate::reply::number;
 use crate::store::Shared;
 
@@ -27,7 +27,7 @@ use crate::store::Shared;
 const DEFAULT_COLLECTION: &str = "sessions";
 
 /// More than any server has.
-const MOST_CONNECTIONS: u32 = 10_000;
+pub(crate) const MOST_CONNECTIONS: u32 = 10_000;
 
 /// A document has 16 MiB at the most, and a command a little more.
 const LARGEST_DATA: usize = 15 << 20;
@@ -42,7 +42,7 @@ pub struct Builder {
     server: Server,
     database: Option<String>,
     collection: String,
-    connections: u32,
+    connections: Option<u32>,
     batches: BatchLimits,
     timeouts: Timeouts,
     data_limit: usize,
@@ -56,7 +56,7 @@ impl Builder {
             server,
             database: None,
             collection: DEFAULT_COLLECTION.to_owned(),
-            connections: 16,
+            connections: None,
             batches: BatchLimits::default(),
             timeouts: Timeouts::default(),
             data_limit: DEFAULT_DATA_LIMIT,
@@ -77,10 +77,11 @@ impl Builder {
         self
     }
 
-    /// How many connections there may be to each server, where the URL does not say. Unless set, 16. A client that was
-    /// given has its own number.
+    /// How many connections the store may use at once, where the URL does not say (`maxPoolSize`). Unless set, 16. A
+    /// client that was given has its own number, which the driver does not tell: 10, unless it was made otherwise. Then
+    /// say here how many of them the store may use.
     pub fn connections(mut self, count: u32) -> Self {
-        self.connections = count;
+        self.connections = Some(count);
         self
     }
 
@@ -176,13 +177,14 @@ impl Builder {
         self.check_bounds()?;
         let timeouts = self.timeouts;
         let patience = timeouts.operation.max(timeouts.connect);
-        let (database, own) =
-            in_time(patience, self.server.database(self.database.as_deref(), self.connections, &timeouts)).await?;
-        in_time(patience, check_server(&database)).await?;
+        let connected = self.server.connected(self.database.as_deref(), self.connections, &timeouts);
+        let Connected { database, own, connections } = in_time(patience, connected).await?;
         let write_concern = self.acknowledged(database.write_concern())?;
         let commands = Commands::new(name.as_str().to_owned(), &write_concern, timeouts.operation);
         let collection = database.collection(name.as_str());
-        let link = Arc::new(Link { database, own, commands, is_closed: AtomicBool::new(false), timeouts });
+        let permits = Semaphore::new(connections.try_into().unwrap_or(Semaphore::MAX_PERMITS));
+        let link = Arc::new(Link { database, own, commands, permits, is_closed: AtomicBool::new(false), timeouts });
+        in_time(patience, check_server(&link)).await?;
         if self.ensure_indexes {
             in_time(timeouts.sweep, indexes::ensure(&link, name.as_str(), timeouts.sweep().end())).await?;
         }
@@ -232,7 +234,7 @@ impl Builder {
                 "a data limit over 15 MiB is more than a MongoDB document can surely hold; set a smaller one",
             ));
         }
-        if !(1..=MOST_CONNECTIONS).contains(&self.connections) {
+        if self.connections.is_some_and(|count| !(1..=MOST_CONNECTIONS).contains(&count)) {
             return Err(Error::config(format!("a store has 1 to {MOST_CONNECTIONS} connections; set another number")));
         }
         self.batches.check()?;
@@ -240,8 +242,8 @@ impl Builder {
     }
 }
 
-async fn check_server(database: &Database) -> Result<()> {
-    let hello = database.run_command(doc! { "hello": 1 }).await.map_err(|error| from_mongo(&error))?;
+async fn check_server(link: &Link) -> Result<()> {
+    let hello = link.reply(rawdoc! { "hello": 1 }, Effect::Read, link.timeouts.deadline()).await?;
     let version = hello.get("maxWireVersion").and_then(number);
     if version.is_some_and(|version| version >= WIRE_VERSION) { Ok(()) } else { Err(too_old()) }
 }

@@ -28,9 +28,13 @@ pub(crate) fn binary(bytes: &[u8]) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
 }
 
-/// The expression that is true of a live session. Where there is no expiry, it is not.
+/// The expression that is true of a live session. One whose expiry is no time counts as live, so that it is found to be
+/// corrupt, and can be destroyed (clauses Z1 and Z2).
 pub(crate) fn live() -> RawDocumentBuf {
-    rawdoc! { "$gt": ["$expires_at", "$$NOW"] }
+    rawdoc! { "$or": [
+        { "$gt": ["$expires_at", "$$NOW"] },
+        { "$ne": [{ "$type": "$expires_at" }, "date"] },
+    ] }
 }
 
 /// The opposite.

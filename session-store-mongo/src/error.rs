@@ -35,15 +35,21 @@ const NO_PRIMARY: [i32; 4] = [10058, 10107, 13435, 13436];
 /// Those of a server that stops to be one, possibly in the middle of a command.
 const STEPPING_DOWN: [i32; 4] = [91, 189, 11600, 11602];
 
-/// Those of a connection between servers, and of a command that was ended.
-const INTERRUPTED: [i32; 9] = [6, 7, 43, 50, 89, 134, 175, 262, 9001];
+/// Those of a connection between servers, and of a command that was ended: where it was of many updates, in the middle of
+/// them.
+const INTERRUPTED: [i32; 19] =
+    [6, 7, 24, 43, 46, 50, 89, 134, 175, 202, 237, 262, 279, 282, 290, 355, 9001, 11601, 46841];
 
 /// What is to be done about this error of a command.
 pub(crate) fn remedy(error: &Driver) -> Remedy {
     match &*error.kind {
         // It came while a connection was made: nothing was sent.
         Kind::Io(_) if error.contains_label(SYSTEM_OVERLOADED_ERROR) => Remedy::Again,
-        Kind::Io(_) | Kind::ConnectionPoolCleared { .. } | Kind::InvalidResponse { .. } => Remedy::Vague,
+        Kind::Io(_)
+        | Kind::ConnectionPoolCleared { .. }
+        | Kind::InvalidResponse { .. }
+        // It was done, and whether it lasts is not known.
+        | Kind::Write(WriteFailure::WriteConcernError(_)) => Remedy::Vague,
         Kind::Command(refusal) => remedy_of_code(refusal.code),
         Kind::Write(failure) => remedy_of_code(code_of(failure)),
         _ => Remedy::None,
@@ -200,8 +206,13 @@ fn of_code(code: i32) -> (ErrorKind, &'static str) {
     match code {
         13 => LACKS_RIGHTS,
         18 | 8000 => BAD_PASSWORD,
-        // A hint at an index that is not there is a bad value.
-        2 | 26 | 27 => NO_INDEXES,
+        // A hint at an index that is not there, and more members than a server has.
+        2 => (
+            Config,
+            "the MongoDB server refuses a value: the collection lacks the store's indexes, which `Builder::ensure_indexes` \
+             makes, or the write concern is one that it cannot satisfy",
+        ),
+        26 | 27 => NO_INDEXES,
         85 | 86 => OTHER_INDEX,
         67 | 68 => {
             (Config, "the MongoDB server cannot make the store's indexes on this collection; choose another one")
@@ -220,15 +231,14 @@ fn of_code(code: i32) -> (ErrorKind, &'static str) {
         10334 | 17419 | 17420 | 17280 => {
             (TooLarge, "the session is larger than a MongoDB document may be; lower the store's data limit")
         }
-        50 | 262 | 202 | 46 => (Timeout, "the MongoDB server has ended the command, which took too long"),
+        24 | 46 | 50 | 202 | 262 => (Timeout, "the MongoDB server has ended the command, which took too long"),
         14031 => (Unavailable, "the MongoDB server's disk is full"),
         39 | 146 | 365 => (Unavailable, "the MongoDB server is out of memory"),
         _ if NO_PRIMARY.contains(&code) || STEPPING_DOWN.contains(&code) => {
             (Unavailable, "the MongoDB server is not the primary any more, or not yet")
         }
         _ if INTERRUPTED.contains(&code) => (Unavailable, "the MongoDB server has ended the command"),
-        11601 | 237 | 279 => (Unavailable, "somebody has ended the command at the MongoDB server"),
-        112 | 24 => (Unavailable, "the command met others again and again, and changed nothing"),
+        112 => (Unavailable, "the command met others again and again, and changed nothing"),
         133 | 63 | 70 | 150 | 13388 | 249 => (Unavailable, "a shard of the MongoDB cluster cannot be reached now"),
         _ => (Internal, "the MongoDB server refused a command of the store"),
     }

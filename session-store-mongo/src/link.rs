@@ -10,6 +10,7 @@ use mongodb::error::Error as Driver;
 use mongodb::raw_batch_cursor::RawBatch;
 use mongodb::{Client, Database};
 use session_store_core::{Error, ErrorKind, Pauses, Result, Timeouts};
+use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
@@ -25,12 +26,17 @@ pub(crate) enum Effect {
     Write,
 }
 
+const NO_PERMIT: &str = "no connection to the MongoDB server came free in time; give the store more connections";
+
 /// The way to the collection.
 pub(crate) struct Link {
     pub(crate) database: Database,
     /// The client, where it is the store's own.
     pub(crate) own: Option<Client>,
     pub(crate) commands: Commands,
+    /// As many as there are connections: nobody is to wait for one in the driver, which forgets who has gone away, and
+    /// does not tell whether a command was sent.
+    pub(crate) permits: Semaphore,
     pub(crate) is_closed: AtomicBool,
     pub(crate) timeouts: Timeouts,
 }
@@ -102,9 +108,14 @@ impl Link {
             if self.is_closed.load(Ordering::Relaxed) {
                 return Err(closed());
             }
+            let Ok(permit) = timeout_at(deadline.into(), self.permits.acquire()).await else {
+                return Err(Error::new(ErrorKind::Timeout, NO_PERMIT));
+            };
             // The driver may log commands, and these have keys in them (clause E2).
             let running = command().with_subscriber(NoSubscriber::default());
-            let Ok(answer) = timeout_at(deadline.into(), running).await else {
+            let answer = timeout_at(deadline.into(), running).await;
+            drop(permit);
+            let Ok(answer) = answer else {
                 let error = Error::new(ErrorKind::Timeout, "no answer from the MongoDB server in time");
                 return Err(if effect == Effect::Write { error.with_outcome_unknown() } else { error });
             };

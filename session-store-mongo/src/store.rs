@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, RawDocument};
-use mongodb::error::{Error as Driver, ErrorKind as Kind, WriteFailure};
 use mongodb::options::WriteConcern;
 use session_store_core::batch::Batcher;
 use session_store_core::{
@@ -18,8 +17,9 @@ use crate::batch::{Changes, Get, NOT_TAKEN, Set, Touch};
 use crate::client::Server;
 use crate::config::Builder;
 use crate::document::{self, key};
-use crate::error::{DUPLICATE_KEY, about, unexpected};
+use crate::error::{about, unexpected};
 use crate::link::{Documents, Effect, Link};
+use crate::reply::says_taken;
 use crate::update;
 
 /// How many documents one command of a sweep removes: some ten milliseconds.
@@ -116,18 +116,13 @@ impl Shared {
             async move {
                 match update.await {
                     Ok(done) => Ok(done.matched_count == 1),
-                    Err(error) if is_duplicate(&error) => Ok(false),
+                    Err(error) if says_taken(&error) => Ok(false),
                     Err(error) => Err(error),
                 }
             }
         };
         self.link.repeat(Effect::Write, deadline, moving).await.map_err(|error| about(error, from))
     }
-}
-
-fn is_duplicate(error: &Driver) -> bool {
-    matches!(&*error.kind, Kind::Write(WriteFailure::WriteError(refusal)) if refusal.code == DUPLICATE_KEY)
-        || matches!(&*error.kind, Kind::Command(refusal) if refusal.code == DUPLICATE_KEY)
 }
 
 #[async_trait]

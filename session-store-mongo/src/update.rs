@@ -32,6 +32,11 @@ fn millis(timeout: Duration) -> i64 {
     i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Whether the session is live, for a pipeline. Of what is not there, it is not.
+fn is_live() -> RawDocumentBuf {
+    rawdoc! { "$gt": ["$expires_at", "$$NOW"] }
+}
+
 /// The value that `layout` gets, if the condition holds; else the update fails.
 fn layout_if(condition: RawDocumentBuf) -> RawDocumentBuf {
     rawdoc! { "$toInt": { "$cond": [condition, LAYOUT, REFUSED] } }
@@ -47,18 +52,18 @@ pub(crate) fn set(key: &SessionKey, write: &Write, mode: SetMode, version: &Vers
     let mut pipeline = RawArrayBuf::new();
     match mode {
         SetMode::Create => pipeline.push(create(write, version)),
-        SetMode::Replace => pipeline.push(save(layout_if(live()), write, version)),
+        SetMode::Replace => pipeline.push(save(layout_if(is_live()), write, version)),
         SetMode::Update(expected) => {
             let is_expected = rawdoc! { "$eq": ["$version", binary(expected.as_bytes())] };
-            let condition = rawdoc! { "$and": [live(), is_expected] };
+            let condition = rawdoc! { "$and": [is_live(), is_expected] };
             pipeline.push(save(layout_if(condition), write, version));
         }
         SetMode::Upsert => {
             // What is dead is forgotten, then all is written as on a live one.
             pipeline.push(rawdoc! { "$set": {
-                "created_at": { "$cond": [live(), "$created_at", "$$NOW"] },
-                "owner": { "$cond": [live(), "$owner", "$$REMOVE"] },
-                "remove_at": { "$cond": [live(), "$remove_at", "$$REMOVE"] },
+                "created_at": { "$cond": [is_live(), "$created_at", "$$NOW"] },
+                "owner": { "$cond": [is_live(), "$owner", "$$REMOVE"] },
+                "remove_at": { "$cond": [is_live(), "$remove_at", "$$REMOVE"] },
             } });
             pipeline.push(save(LAYOUT, write, version));
         }
@@ -84,7 +89,7 @@ fn owned(owner: &Owner) -> Option<RawDocumentBuf> {
 fn create(write: &Write, version: &Version) -> RawDocumentBuf {
     let (idle, absolute) = (write.idle(), write.absolute());
     rawdoc! { "$set": {
-        "layout": layout_if(rawdoc! { "$not": [live()] }),
+        "layout": layout_if(rawdoc! { "$not": [is_live()] }),
         "created_at": "$$NOW",
         "last_seen_at": "$$NOW",
         "expires_at": from_now(idle.min(absolute)),
@@ -126,7 +131,7 @@ pub(crate) fn touch(key: &SessionKey, idle: Duration) -> RawDocumentBuf {
     let latest_removal = rawdoc! { "$min": [from_now(idle + slack(idle)), "$deadline"] };
     let stage = rawdoc! { "$set": {
         "last_seen_at": { "$max": ["$last_seen_at", "$$NOW"] },
-        "expires_at": { "$toDate": { "$cond": [live(), expires_at, REFUSED] } },
+        "expires_at": { "$toDate": { "$cond": [is_live(), expires_at, REFUSED] } },
         "remove_at": { "$cond": [{ "$lt": ["$remove_at", idle_end()] }, latest_removal, "$remove_at"] },
     } };
     let mut pipeline = RawArrayBuf::new();
