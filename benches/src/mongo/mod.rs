@@ -59,7 +59,7 @@ async fn compare(server: &Server) -> Result<(String, [Subject; 13])> {
         TURNS.length,
     );
     let sessions = corpus::sessions()?;
-    let store = |database: &Database| MongoStore::builder(database.clone()).ensure_indexes().build();
+    let store = |database: &Database| MongoStore::builder(database.clone()).connections(POOL).ensure_indexes().build();
     let ours = Ours::fill(store(server.database()).await?, &sessions, SESSIONS).await?;
     let bare = Bare::fill(server, &sessions, &ours).await?;
     let plain = Arc::new(Plain(Arc::clone(&bare)));
