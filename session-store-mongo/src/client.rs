@@ -7,7 +7,6 @@ use mongodb::options::{ClientOptions, DatabaseOptions, WriteConcern};
 use mongodb::{Client, Database};
 use session_store_core::{Error, Result, Timeouts};
 
-use crate::config::MOST_CONNECTIONS;
 use crate::error::from_mongo;
 
 /// The MongoDB deployment of a store: a server, a replica set or a sharded cluster.
@@ -108,14 +107,17 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 async fn connect(url: &str, connections: u32, timeouts: &Timeouts) -> Result<(Client, u32)> {
     install_tls_provider();
     let mut options = ClientOptions::parse(url).await.map_err(|error| from_mongo(&error))?;
-    // A number of 0 stands for any.
-    let connections = Some(*options.max_pool_size.get_or_insert(connections)).filter(|most| *most > 0);
+    let connections = options.max_pool_size.unwrap_or(connections);
+    // The store itself sees to the number, so that nobody waits inside the driver: not for a connection, and not for
+    // others to be made. There are more only while dead ones are found out.
+    options.max_pool_size = Some(u32::MAX);
+    options.max_connecting = Some(u32::MAX);
     options.connect_timeout.get_or_insert(timeouts.connect);
     options.heartbeat_freq.get_or_insert(HEARTBEAT);
     // So that an operation that finds no primary ends by that, and not by its own timeout: nothing was sent.
     options.server_selection_timeout.get_or_insert(timeouts.connect.min(timeouts.operation * 3 / 4));
     let client = Client::with_options(options).map_err(|error| from_mongo(&error))?;
-    Ok((client, connections.unwrap_or(MOST_CONNECTIONS)))
+    Ok((client, connections))
 }
 
 /// The database of this name. The driver takes any, and the server's refusal would come later.

@@ -27,7 +27,7 @@ use crate::store::Shared;
 const DEFAULT_COLLECTION: &str = "sessions";
 
 /// More than any server has.
-pub(crate) const MOST_CONNECTIONS: u32 = 10_000;
+const MOST_CONNECTIONS: u32 = 10_000;
 
 /// A document has 16 MiB at the most, and a command a little more.
 const LARGEST_DATA: usize = 15 << 20;

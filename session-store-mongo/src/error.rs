@@ -156,7 +156,8 @@ pub(crate) fn too_old() -> Error {
 
 const NO_CONNECTION: (ErrorKind, &str) = (
     ErrorKind::Unavailable,
-    "no connection to a MongoDB primary; is it running, is its address right, and has the replica set elected one?",
+    "no connection to a MongoDB primary; is it running, is its address right, does it want TLS, and has the replica set \
+     elected one?",
 );
 
 const NO_TLS: (ErrorKind, &str) = (
