@@ -94,6 +94,17 @@ impl TestDatabase {
         self.database.ask(url).await.map_err(|error| self.unavailable("the server gave no answer").with_source(error))
     }
 
+    /// The server's name and release, as it says itself: `PostgreSQL 17.6`.
+    ///
+    /// # Errors
+    ///
+    /// As [`url`](Self::url).
+    pub async fn release(&self) -> Result<String> {
+        let url = self.url().await?;
+        let failed = |error| self.unavailable("the server does not tell its release").with_source(error);
+        self.database.release(url).await.map_err(failed)
+    }
+
     async fn start(&self) -> Result<Server> {
         let named = given(&self.database.variable("URL")).filter(|_| self.release == Release::Current);
         let server = match named {
@@ -214,6 +225,7 @@ impl Database {
         }
     }
 
+    /// The answer to the plainest of questions.
     async fn ask(self, url: &str) -> Result<String, BoxError> {
         match self {
             Self::Redis | Self::Valkey => {
@@ -231,6 +243,31 @@ impl Database {
                 let client = mongodb::Client::with_uri_str(url).await?;
                 let answer = client.database("admin").run_command(mongodb::bson::doc! { "hello": 1 }).await?;
                 Ok(answer.get_f64("ok")?.to_string())
+            }
+        }
+    }
+    async fn release(self, url: &str) -> Result<String, BoxError> {
+        match self {
+            Self::Redis | Self::Valkey => {
+                let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+                let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+                let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let valkey = field("valkey_version:").map(|version| format!("Valkey {version}"));
+                let redis = || Some(format!("Redis {}", field("redis_version:")?));
+                valkey.or_else(redis).ok_or_else(|| "it names no release".into())
+            }
+            Self::Postgres => {
+                use sqlx::{Connection as _, PgConnection};
+                let mut connection = PgConnection::connect(url).await?;
+                let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
+                connection.close().await?;
+                // Distributions add their own number.
+                Ok(format!("PostgreSQL {}", version.split(' ').next().unwrap_or_default()))
+            }
+            Self::Mongo => {
+                let client = mongodb::Client::with_uri_str(url).await?;
+                let answer = client.database("admin").run_command(mongodb::bson::doc! { "buildInfo": 1 }).await?;
+                Ok(format!("MongoDB {}", answer.get_str("version")?))
             }
         }
     }

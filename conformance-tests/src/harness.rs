@@ -15,6 +15,16 @@ pub trait Harness: Send + Sync + 'static {
     /// What the report calls the store.
     fn name(&self) -> &str;
 
+    /// Which server the store is tried on, and of which release, as in `PostgreSQL 17.6`: for the report. Unless said
+    /// otherwise, it is not told.
+    ///
+    /// # Errors
+    ///
+    /// Where the server cannot be asked.
+    async fn server(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// A new handle on a namespace, which is made if it is not there. Two calls give two independent
     /// handles: two nodes of one application.
     ///

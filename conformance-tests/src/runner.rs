@@ -13,7 +13,8 @@ use crate::{Case, Harness, cases};
 ///
 /// It takes the arguments of every Rust test program, among them `--list` and names to choose by. Each
 /// case is one line, of the kind that the harness is called. Cases that need what a harness
-/// [lacks](Harness::lacks) are ignored, and their kind says what is lacking.
+/// [lacks](Harness::lacks) are ignored, and their kind says what is lacking. At the end, each harness that names its
+/// [server](Harness::server) has a line.
 ///
 /// # Example
 ///
@@ -29,6 +30,9 @@ pub fn run(harnesses: Vec<Arc<dyn Harness>>) -> ExitCode {
     };
     let trials = harnesses.iter().flat_map(|harness| cases().map(|case| trial(case, harness, &runtime))).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
+    if conclusion.num_passed + conclusion.num_failed > 0 {
+        runtime.block_on(tell_servers(&harnesses));
+    }
     // What a harness owns, a container for one, is dropped while the runtime still runs.
     runtime.block_on(async { drop(harnesses) });
     if let Some(runtime) = Arc::into_inner(runtime) {
@@ -36,6 +40,17 @@ pub fn run(harnesses: Vec<Arc<dyn Harness>>) -> ExitCode {
         runtime.shutdown_background();
     }
     conclusion.exit_code()
+}
+
+#[allow(clippy::print_stdout, reason = "a part of the report")]
+async fn tell_servers(harnesses: &[Arc<dyn Harness>]) {
+    for harness in harnesses {
+        match harness.server().await {
+            Ok(Some(server)) => println!("server [{}]: {server}", harness.name()),
+            Ok(None) => {}
+            Err(error) => println!("server [{}]: not known, {error}", harness.name()),
+        }
+    }
 }
 
 fn trial(case: &'static Case, harness: &Arc<dyn Harness>, runtime: &Arc<Runtime>) -> Trial {

@@ -25,6 +25,10 @@ impl Harness for Memory {
         "memory"
     }
 
+    async fn server(&self) -> Result<Option<String>> {
+        Ok(Some("embedded".to_owned()))
+    }
+
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
         Ok(Arc::new(self.instance(namespace)?))
     }

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 
 /// Which server the store has.
 enum Way {
-    Single(TestDatabase),
+    Single(Box<TestDatabase>),
     #[cfg(unix)]
     ReplicaSet(Box<OnceCell<MongoReplicaSet>>),
 }
@@ -44,7 +44,8 @@ impl Mongo {
 
     /// Connections that all handles share.
     async fn database(&self) -> Result<mongodb::Database> {
-        let connect = async { Client::with_uri_str(self.url().await?).await.map_err(failed) };
+        // The driver's futures are large.
+        let connect = Box::pin(async { Client::with_uri_str(self.url().await?).await.map_err(failed) });
         Ok(self.client.get_or_try_init(|| connect).await?.database("conformance"))
     }
 
@@ -61,6 +62,16 @@ fn failed(error: impl Into<BoxError>) -> Error {
 impl Harness for Mongo {
     fn name(&self) -> &str {
         self.name
+    }
+
+    async fn server(&self) -> Result<Option<String>> {
+        let info = self.database().await?.run_command(doc! { "buildInfo": 1 }).await.map_err(failed)?;
+        let version = info.get_str("version").map_err(failed)?;
+        Ok(Some(match &self.way {
+            Way::Single(_) => format!("MongoDB {version}"),
+            #[cfg(unix)]
+            Way::ReplicaSet(_) => format!("MongoDB {version}, 3 members"),
+        }))
     }
 
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
@@ -92,7 +103,7 @@ impl Harness for Mongo {
 }
 
 fn main() -> ExitCode {
-    let single = |release| Way::Single(TestDatabase::new(Database::Mongo, release));
+    let single = |release| Way::Single(Box::new(TestDatabase::new(Database::Mongo, release)));
     let all = [
         Mongo::new("mongo", single(Release::Current)),
         Mongo { batch_size: 1, ..Mongo::new("mongo one by one", single(Release::Current)) },

@@ -95,6 +95,10 @@ impl Harness for Postgres {
         self.name
     }
 
+    async fn server(&self) -> Result<Option<String>> {
+        self.database.release().await.map(Some)
+    }
+
     fn cases_at_once(&self) -> usize {
         CASES_AT_ONCE
     }

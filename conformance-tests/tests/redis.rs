@@ -94,6 +94,23 @@ impl Harness for Redis {
         self.name
     }
 
+    async fn server(&self) -> Result<Option<String>> {
+        let of_process = async |server: &RedisServer| server.info("redis_version").await;
+        Ok(match &self.way {
+            Way::Single(database) | Way::Pool(database) => Some(database.release().await?),
+            Way::Cluster(cluster) => {
+                let cluster = cluster.get_or_try_init(RedisCluster::start).await?;
+                let first = cluster.masters().first();
+                let Some(first) = first else { return Ok(None) };
+                of_process(first).await?.map(|version| format!("Redis {version}, 3 masters"))
+            }
+            Way::Sentinel(sentinel) => {
+                let sentinel = sentinel.get_or_try_init(RedisSentinel::start).await?;
+                of_process(sentinel.master()).await?.map(|version| format!("Redis {version}, Sentinel"))
+            }
+        })
+    }
+
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
         Ok(Arc::new(RedisStore::builder(self.server().await?).prefix(namespace).build().await?))
     }

@@ -115,9 +115,11 @@ pub fn pgbouncer_program() -> Result<PathBuf> {
 /// `Unavailable` where there is none. The message says what to do.
 pub fn mongod_program() -> Result<PathBuf> {
     const VARIABLE: &str = "SESSION_STORE_TEST_MONGOD";
-    named_by(VARIABLE)
-        .or_else(|| on_path("mongod"))
-        .ok_or_else(|| unavailable(format!("no mongod program: run scripts/test, or name one in {VARIABLE}")))
+    named_by(VARIABLE).or_else(|| on_path("mongod")).ok_or_else(|| {
+        unavailable(format!(
+            "no mongod program: run scripts/test, or `eval \"$(scripts/databases up)\"`, or name one in {VARIABLE}"
+        ))
+    })
 }
 
 fn named_by(variable: &str) -> Option<PathBuf> {

@@ -167,9 +167,9 @@ impl MongoServer {
     ///
     /// `Unavailable` where the program cannot be started.
     pub fn start_again_without_waiting(&self) -> Result<()> {
+        const CACHE: &str = "--wiredTigerCacheSizeGB";
         let port = self.port.to_string();
         let place = ["--dbpath", ".", "--port", &port, "--bind_ip", "127.0.0.1", "--nounixsocket"];
-        const CACHE: &str = "--wiredTigerCacheSizeGB";
         let own_cache = self.options.iter().any(|option| option == CACHE);
         let cache: &[&str] = if own_cache { &[] } else { &[CACHE, "0.25"] };
         let light = ["--setParameter", "diagnosticDataCollectionEnabled=false"];

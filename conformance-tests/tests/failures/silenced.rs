@@ -5,24 +5,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use session_store_core::SessionStore;
 
-use crate::common::{SHORT, SLACK, recovery, timed};
-use crate::operations::{ON_KEYS, Operation, Stage};
+use crate::common::recovery;
+use crate::operations::{Operation, Stage};
 
 /// How soon all must work again, after what was wrong is mended.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(2);
-
-/// The connections are new ones now, which are not made: so nothing is sent.
-pub(crate) async fn nothing_more_is_sent<S: SessionStore>(stores: &[(Operation, S, Stage)]) {
-    join_all(stores.iter().filter(|(operation, ..)| ON_KEYS.contains(operation)).map(
-        |(operation, store, stage)| async move {
-            let (answer, took) = timed(operation.run(store, stage)).await;
-            let error = answer.unwrap_err();
-            assert!(error.is_transient() && !error.outcome_unknown(), "{operation:?}: {error:?}");
-            assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
-        },
-    ))
-    .await;
-}
 
 pub(crate) async fn all_work_again<S: SessionStore>(stores: &[(Operation, S, Stage)]) {
     let recoveries = stores.iter().map(|(_, store, stage)| recovery(|| store.get(&stage.live)));

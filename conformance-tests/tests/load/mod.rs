@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use session_store_core::{Error, Owner, Page, SessionId, SessionKey, SessionStore, SetMode, UserId, Write};
+use session_store_core::{Error, ErrorKind, Owner, Page, SessionId, SessionKey, SessionStore, SetMode, UserId, Write};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 const TASKS: usize = 32;
 const HOUR: Duration = Duration::from_hours(1);
@@ -51,6 +52,25 @@ impl Load {
     }
 }
 
+/// A load during which a server is killed three times. Gives when it was back.
+pub(crate) async fn while_killed(
+    store: &Arc<dyn SessionStore>,
+    kill: impl Fn(),
+    restart: impl AsyncFn() -> session_store_core::Result<()>,
+) -> (Report, Vec<Instant>) {
+    let load = Load::start(store);
+    let mut returns = Vec::new();
+    for _ in 0..3 {
+        sleep(Duration::from_millis(500)).await;
+        kill();
+        sleep(Duration::from_millis(300)).await;
+        restart().await.unwrap();
+        returns.push(Instant::now());
+    }
+    sleep(Duration::from_millis(1_500)).await;
+    (load.stop().await, returns)
+}
+
 impl Books {
     /// Runs one operation; `true` if it was acknowledged, `None` if what became of it is not known.
     async fn call<T>(&mut self, operation: impl Future<Output = Result<T, Error>>) -> Option<bool> {
@@ -61,7 +81,7 @@ impl Books {
         let is_known = !error.outcome_unknown();
         self.failures.push(error);
         // A task that fails shall not keep the cores busy.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        sleep(Duration::from_millis(5)).await;
         is_known.then_some(false)
     }
 }
@@ -119,8 +139,32 @@ async fn live(store: &dyn SessionStore, books: &mut Books, round: usize) {
 }
 
 impl Report {
+    /// All that holds whatever happened at these moments, after each of which all worked again within this limit. Gives
+    /// of how many operations the outcome is not known.
+    pub(crate) async fn check(
+        &self,
+        store: &dyn SessionStore,
+        operation_timeout: Duration,
+        moments: &[Instant],
+        limit: Duration,
+    ) -> usize {
+        let recovery = moments.iter().map(|since| self.recovery(*since)).max().unwrap_or_default();
+        let unknown = self.failures().filter(|error| error.outcome_unknown()).count();
+        let sessions = self.check_sessions(store).await;
+        let acknowledged = self.calls().filter(|(_, _, acknowledged)| *acknowledged).count();
+        println!(
+            "{acknowledged} acknowledged, {} failed ({unknown} unknown), {sessions} sessions looked at, again after \
+             {recovery:?}",
+            self.failures().count()
+        );
+        self.check_times(operation_timeout);
+        self.check_kinds();
+        assert!(recovery <= limit, "it took {recovery:?} until all worked again");
+        unknown
+    }
+
     /// Nothing that was acknowledged is lost, and lists agree with keys. Gives how many sessions were looked at.
-    pub(crate) async fn check(&self, store: &dyn SessionStore) -> usize {
+    async fn check_sessions(&self, store: &dyn SessionStore) -> usize {
         let mut count = 0;
         for books in &self.books {
             let mut live = Vec::new();
@@ -144,17 +188,21 @@ impl Report {
     }
 
     /// No call took longer than this and a quarter of a second.
-    pub(crate) fn check_times(&self, operation_timeout: Duration) {
+    fn check_times(&self, operation_timeout: Duration) {
         let longest = self.calls().map(|(_, took, _)| *took).max().unwrap();
         assert!(longest <= operation_timeout + GRACE, "a call took {longest:?}");
     }
 
-    fn calls(&self) -> impl Iterator<Item = &(Instant, Duration, bool)> {
-        self.books.iter().flat_map(|books| &books.calls)
+    /// Every failure is one of a database that cannot serve now.
+    fn check_kinds(&self) {
+        for error in self.failures() {
+            let is_failure = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
+            assert!(is_failure && error.is_transient(), "{error:?}");
+        }
     }
 
-    pub(crate) fn acknowledged(&self) -> usize {
-        self.calls().filter(|(_, _, acknowledged)| *acknowledged).count()
+    fn calls(&self) -> impl Iterator<Item = &(Instant, Duration, bool)> {
+        self.books.iter().flat_map(|books| &books.calls)
     }
 
     pub(crate) fn failures(&self) -> impl Iterator<Item = &Error> {
@@ -162,7 +210,7 @@ impl Report {
     }
 
     /// How long after this moment every task had an acknowledgement again.
-    pub(crate) fn recovery(&self, since: Instant) -> Duration {
+    fn recovery(&self, since: Instant) -> Duration {
         let first = |books: &Books| {
             let after =
                 books.calls.iter().filter(|(begin, took, acknowledged)| *acknowledged && *begin + *took > since);

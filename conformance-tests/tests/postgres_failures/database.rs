@@ -8,6 +8,8 @@ use session_store_core::SessionKey;
 use session_store_postgres::sqlx::{self, AssertSqlSafe, Connection as _, Decode, PgConnection, Postgres, Type};
 use tokio::sync::OnceCell;
 
+use crate::support::hex;
+
 /// How long to wait for what is to come.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -156,9 +158,4 @@ impl Foreign {
 /// A key as it is written in a statement.
 pub(crate) fn bytea(key: &SessionKey) -> String {
     format!("'\\x{}'::bytea", hex(key))
-}
-
-/// As PostgreSQL shows a key.
-pub(crate) fn hex(key: &SessionKey) -> String {
-    key.to_text().trim_start_matches("k1_").to_owned()
 }

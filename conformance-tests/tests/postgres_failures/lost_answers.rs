@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use conformance_tests::servers::Proxy;
-use session_store_core::{Meta, SessionStore};
+use session_store_core::SessionStore as _;
 use session_store_postgres::PostgresStore;
 use session_store_postgres::sqlx::PgPool;
 
 use crate::database::Database;
 use crate::operations::{Operation, Stage, WRITES, all};
-use crate::support::{BROKEN, SLACK, builder, changes, open, pool_of_one, timed, told, until_idle, works};
+use crate::support::{BROKEN, SLACK, builder, changes, found, open, pool_of_one, timed, told, until_idle, works};
 
 /// Far below the operation timeout of five seconds.
 const AT_ONCE: Duration = Duration::from_millis(500);
@@ -39,12 +39,6 @@ impl Broken {
         self.proxy.forget();
         stage
     }
-}
-
-/// What is under the two keys of a stage.
-async fn found(store: &dyn SessionStore, stage: &Stage) -> [Option<Meta>; 2] {
-    let [live, free] = [store.get(&stage.live).await.unwrap(), store.get(&stage.free).await.unwrap()];
-    [live.map(|record| record.meta), free.map(|record| record.meta)]
 }
 
 #[tokio::test]

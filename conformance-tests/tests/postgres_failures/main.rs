@@ -22,6 +22,8 @@ mod neighbours;
 mod operations;
 mod pool;
 mod refusals;
+#[path = "../failures/refused.rs"]
+mod refused;
 #[path = "../failures/relay.rs"]
 mod relay;
 mod retries;
@@ -35,5 +37,9 @@ mod support;
 mod sweeps;
 mod terminated;
 mod tls;
+#[path = "../failures/told.rs"]
+mod told;
+#[path = "../failures/unsent.rs"]
+mod unsent;
 #[path = "../failures/web_server.rs"]
 mod web_server;

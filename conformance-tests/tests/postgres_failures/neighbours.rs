@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use session_store_core::{Error, ErrorKind, SessionKey, SessionStore as _, SetMode, Write};
 use session_store_postgres::PostgresStore;
 
-use crate::database::{Database, hex};
+use crate::database::Database;
 use crate::operations::Stage;
-use crate::support::{HOUR, Told, all_text, builder, new_key, timed, told, works};
+use crate::support::{HOUR, Told, all_text, builder, hex, new_key, timed, told, works};
 
 const POISON: &str = "poisonous";
 

@@ -17,6 +17,9 @@ mod pooled;
 #[cfg(unix)]
 mod support;
 #[cfg(unix)]
+#[path = "../failures/told.rs"]
+mod told;
+#[cfg(unix)]
 #[path = "../with_pgbouncer/mod.rs"]
 mod with_pgbouncer;
 

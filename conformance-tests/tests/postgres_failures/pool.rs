@@ -8,8 +8,10 @@ use session_store_postgres::PostgresStore;
 use session_store_postgres::sqlx::postgres::{PgPool, PgPoolOptions};
 
 use crate::database::Database;
-use crate::operations::{Stage, all};
-use crate::support::{CLOSED, SHORT, SLACK, UNAVAILABLE, builder, errors_of, open, timed, works};
+use crate::operations::all;
+use crate::support::{
+    CLOSED, SHORT, SLACK, UNAVAILABLE, builder, errors_of, open, serves_a_hundred_tasks, timed, works,
+};
 
 async fn impatient_pool(database: &Database, patience: Duration) -> PgPool {
     PgPoolOptions::new().max_connections(1).acquire_timeout(patience).connect(&database.url()).await.unwrap()
@@ -59,23 +61,9 @@ async fn a_pool_that_its_owner_has_closed_is_a_store_that_is_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_connection_serves_a_hundred_tasks() {
-    const ROUNDS: usize = 10;
     let database = Database::new("one_connection").await;
     let store = builder(database.url()).connections(1).build().await.unwrap();
-    let task = |number: usize| {
-        let store = store.clone();
-        tokio::spawn(async move {
-            for round in 0..ROUNDS {
-                let stage = Stage::set(&store).await.unwrap();
-                let mut operations = all().filter(|operation| format!("{operation:?}") != "Clear");
-                let operation = operations.nth((number + round) % 13).unwrap();
-                assert!(operation.run(&store, &stage).await.unwrap(), "{operation:?}");
-            }
-        })
-    };
-    for task in (0..100).map(task).collect::<Vec<_>>() {
-        task.await.unwrap();
-    }
+    serves_a_hundred_tasks(&store).await;
     database.until_connections(1).await;
     join_all((0..100).map(async |_| store.ping().await.unwrap())).await;
 }

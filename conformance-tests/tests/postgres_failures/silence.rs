@@ -9,10 +9,11 @@ use session_store_postgres::PostgresStore;
 
 use crate::operations::{ON_KEYS, Operation, SWEEPS, Stage, all};
 use crate::relay::Relay;
-use crate::silenced::{RECOVERY, all_work_again, all_work_at_once, nothing_more_is_sent};
+use crate::silenced::{RECOVERY, all_work_again, all_work_at_once};
 use crate::support::{
     SHORT, SLACK, builder, changes, errors_of, impatient, pool_of_one, recovery, timed, told, until_idle, works,
 };
+use crate::unsent::nothing_more_is_sent;
 
 /// A store for each operation, so that each has a connection that nobody has found fault with, and sessions that no
 /// other clears.

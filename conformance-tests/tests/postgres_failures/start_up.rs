@@ -10,29 +10,13 @@ use session_store_postgres::{Builder, PostgresStore, Server};
 use tokio::net::TcpListener;
 
 use crate::database::Database;
-use crate::support::{SLACK, all_text, builder, timed, works};
+use crate::refused::{CONNECT_TIMEOUT, PASSWORD, is, refusal};
+use crate::support::{builder, works};
 use crate::web_server::say_http;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Neither the right one nor a wrong one.
-const PASSWORD: &str = "opensesame";
-
-/// The error of a build, which comes in time and shows no password.
 async fn refused(server: impl Into<Server>) -> Error {
     let builder = builder(server).connect_timeout(CONNECT_TIMEOUT).operation_timeout(CONNECT_TIMEOUT);
-    assert!(!format!("{builder:?}").contains(PASSWORD));
-    let (answer, took) = timed(builder.build()).await;
-    let error = answer.unwrap_err();
-    assert!(!all_text(&error).contains(PASSWORD), "{}", all_text(&error));
-    assert!(took < CONNECT_TIMEOUT + SLACK, "it took {took:?}");
-    error
-}
-
-fn is(error: &Error, kind: ErrorKind, advice: &str) {
-    assert_eq!((error.kind(), error.is_transient()), (kind, kind == ErrorKind::Unavailable), "{error:?}");
-    assert!(!error.outcome_unknown(), "{error:?}");
-    assert!(error.to_string().contains(advice), "{error}");
+    refusal(format!("{builder:?}"), CONNECT_TIMEOUT, builder.build()).await
 }
 
 /// The URL and a pool that connects to it.
@@ -162,9 +146,7 @@ async fn settings_out_of_their_bounds_are_refused_before_anything_is_sent() {
 
 async fn is_refused(builder: Builder, kind: ErrorKind, named: &str) {
     let text = format!("{builder:?}");
-    let error = builder.build().await.expect_err(&text);
-    assert_eq!((error.kind(), error.is_transient()), (kind, kind == ErrorKind::Unavailable), "{text}: {error}");
-    assert!(error.to_string().contains(named), "{text}: {error}");
+    is(&builder.build().await.expect_err(&text), kind, named);
 }
 
 #[tokio::test]

@@ -2,26 +2,14 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use session_store_core::{Error, ErrorKind, SessionStore};
 use session_store_postgres::sqlx::postgres::{PgPool, PgPoolOptions};
 use session_store_postgres::{Builder, PostgresStore, Server};
 
 pub(crate) use crate::common::*;
-use crate::database::hex;
-use crate::operations::{Operation, Stage, all};
+pub(crate) use crate::told::*;
 
 /// The table.
 pub(crate) const APP: &str = "app";
-
-/// An error's kind, whether it is transient, and whether the outcome is unknown.
-pub(crate) type Told = (ErrorKind, bool, bool);
-
-pub(crate) const CONFIG: Told = (ErrorKind::Config, false, false);
-pub(crate) const CLOSED: Told = (ErrorKind::Unavailable, false, false);
-pub(crate) const UNAVAILABLE: Told = (ErrorKind::Unavailable, true, false);
-pub(crate) const BROKEN: Told = (ErrorKind::Unavailable, true, true);
-pub(crate) const TIMEOUT: Told = (ErrorKind::Timeout, true, false);
 
 pub(crate) fn builder(server: impl Into<Server>) -> Builder {
     PostgresStore::builder(server).table(APP).migrate()
@@ -51,40 +39,4 @@ pub(crate) async fn until_idle(pool: &PgPool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), idle).await.unwrap();
-}
-
-/// What an error tells code, while it tells no secret to a log.
-pub(crate) fn told(error: &Error, stage: &Stage) -> Told {
-    let text = all_text(error).to_lowercase();
-    for secret in [hex(&stage.live), hex(&stage.free), stage.user.as_str().to_owned()] {
-        assert!(!text.contains(&secret), "{text}");
-    }
-    (error.kind(), error.is_transient(), error.outcome_unknown())
-}
-
-/// Whether it changes something.
-pub(crate) fn changes(operation: Operation) -> bool {
-    operation.is_write() || matches!(operation, Operation::DestroyByUser | Operation::Prune | Operation::Clear)
-}
-
-/// The errors of all operations on a session, side by side, with how they say of themselves.
-pub(crate) async fn errors_of(
-    store: &dyn SessionStore,
-    operations: impl IntoIterator<Item = Operation>,
-) -> Vec<(Operation, Told, Error)> {
-    join_all(operations.into_iter().map(async |operation| {
-        let stage = Stage::without_session();
-        let error = operation.run(store, &stage).await.expect_err(&format!("{operation:?} is to fail"));
-        (operation, told(&error, &stage), error)
-    }))
-    .await
-}
-
-/// Every method does what it should.
-pub(crate) async fn works(store: &dyn SessionStore) {
-    for operation in all() {
-        let stage = Stage::set(store).await.unwrap();
-        let answer = operation.run(store, &stage).await;
-        assert!(answer.unwrap_or_else(|error| panic!("{operation:?}: {error:?}")), "{operation:?}");
-    }
 }

@@ -1,18 +1,15 @@
 //! Connections by TLS.
 
-use std::time::Duration;
-
 use conformance_tests::servers::PostgresServer;
 use session_store_core::Error;
+use session_store_postgres::Server;
 use session_store_postgres::sqlx::postgres::{PgConnectOptions, PgPool, PgSslMode};
-use session_store_postgres::{Builder, Server};
 
 use crate::certificates::{new_authority, of_localhost};
 use crate::database::Database;
 use crate::operations::Stage;
-use crate::support::{CONFIG, SLACK, all_text, builder, new_key, open, timed, told, works};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+use crate::refused::{CONNECT_TIMEOUT, refusal};
+use crate::support::{CONFIG, all_text, builder, new_key, open, told, works};
 
 /// A server that takes nothing but TLS, and who vouches for it.
 struct TlsServer {
@@ -41,10 +38,8 @@ impl TlsServer {
 }
 
 async fn refused(server: impl Into<Server>) -> Error {
-    let impatient = |builder: Builder| builder.connect_timeout(CONNECT_TIMEOUT).operation_timeout(CONNECT_TIMEOUT);
-    let (answer, took) = timed(impatient(builder(server)).build()).await;
-    assert!(took < CONNECT_TIMEOUT + SLACK, "it took {took:?}");
-    answer.unwrap_err()
+    let builder = builder(server).connect_timeout(CONNECT_TIMEOUT).operation_timeout(CONNECT_TIMEOUT);
+    refusal(format!("{builder:?}"), CONNECT_TIMEOUT, builder.build()).await
 }
 
 fn is_config(error: &Error, advice: &str) {

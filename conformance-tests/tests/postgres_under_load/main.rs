@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::print_stdout, reason = "the counts, for whoever asks with --nocapture")]
 
+#[path = "../load/crowd.rs"]
 mod crowd;
+mod deadlocks;
 #[path = "../load/mod.rs"]
 mod load;
 
@@ -13,11 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conformance_tests::servers::{PostgresServer, Proxy};
-use session_store_core::{ErrorKind, SessionStore};
+use session_store_core::SessionStore;
 use session_store_postgres::PostgresStore;
 use tokio::time::sleep;
 
-use crate::load::{Load, Report};
+use crate::load::{Load, Report, while_killed};
 
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -32,45 +34,17 @@ async fn store(url: &str) -> Arc<dyn SessionStore> {
     Arc::new(builder.operation_timeout(OPERATION_TIMEOUT).build().await.unwrap())
 }
 
-/// Every failure is one of a database that cannot serve now.
-fn check_kinds(report: &Report) {
-    for error in report.failures() {
-        let is_failure = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
-        assert!(is_failure && error.is_transient(), "{error:?}");
-    }
-}
-
 /// All that holds whatever happened at these moments.
 async fn check(report: &Report, store: &dyn SessionStore, moments: &[Instant]) {
-    report.check_times(OPERATION_TIMEOUT);
-    check_kinds(report);
-    let recovery = moments.iter().map(|since| report.recovery(*since)).max().unwrap();
-    assert!(recovery <= RECOVERY, "it took {recovery:?} until all worked again");
-    let unknown = report.failures().filter(|error| error.outcome_unknown()).count();
+    let unknown = report.check(store, OPERATION_TIMEOUT, moments, RECOVERY).await;
     assert!(unknown > 0, "no operation was under way when something failed");
-    let sessions = report.check(store).await;
-    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
-    println!(
-        "{acknowledged} acknowledged, {failed} failed ({unknown} unknown), {sessions} sessions looked at, \
-         again after {recovery:?}"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     let server = PostgresServer::start(&SAFE).await.unwrap();
     let store = store(&server.url()).await;
-    let load = Load::start(&store);
-    let mut returns = Vec::new();
-    for _ in 0..3 {
-        sleep(Duration::from_millis(500)).await;
-        server.kill();
-        sleep(Duration::from_millis(300)).await;
-        server.restart().await.unwrap();
-        returns.push(Instant::now());
-    }
-    sleep(Duration::from_secs(1)).await;
-    let report = load.stop().await;
+    let (report, returns) = while_killed(&store, || server.kill(), || server.restart()).await;
     check(&report, &*store, &returns).await;
 }
 

@@ -28,6 +28,8 @@ mod start_up;
 mod support;
 mod tls;
 mod ttl;
+#[path = "../failures/unsent.rs"]
+mod unsent;
 #[path = "../failures/web_server.rs"]
 mod web_server;
 mod wrong_server;

@@ -7,8 +7,9 @@ use session_store_redis::{RedisStore, Server};
 
 use crate::operations::{Operation, SWEEPS, Stage, all};
 use crate::relay::Relay;
-use crate::silenced::{RECOVERY, all_work_again, all_work_at_once, nothing_more_is_sent};
+use crate::silenced::{RECOVERY, all_work_again, all_work_at_once};
 use crate::support::{SHORT, SLACK, builder, open_impatient, recovery, timed};
+use crate::unsent::nothing_more_is_sent;
 
 /// A store for each operation, so that each has a connection that nobody has found fault with, and sessions that no
 /// other clears.

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conformance_tests::servers::{RedisCluster, RedisSentinel, RedisServer};
-use session_store_core::{ErrorKind, SessionStore};
+use session_store_core::SessionStore;
 use session_store_redis::{RedisStore, Server};
 use tokio::time::sleep;
 
-use crate::load::{Load, Report};
+use crate::load::{Load, while_killed};
 
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -28,40 +28,13 @@ async fn store(server: impl Into<Server>, replicas: u32) -> Arc<dyn SessionStore
     Arc::new(builder.wait_replicas(replicas).build().await.unwrap())
 }
 
-/// Every failure is one of a database that cannot serve now.
-fn check_kinds(report: &Report) {
-    for error in report.failures() {
-        let is_failure = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
-        assert!(is_failure && error.is_transient(), "{error:?}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     let server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]).await.unwrap();
     let store = store(server.url(), 0).await;
-    let load = Load::start(&store);
-    let mut returns = Vec::new();
-    for _ in 0..3 {
-        sleep(Duration::from_millis(500)).await;
-        server.kill();
-        sleep(Duration::from_millis(300)).await;
-        server.restart().await.unwrap();
-        returns.push(Instant::now());
-    }
-    sleep(Duration::from_secs(1)).await;
-    let report = load.stop().await;
-    report.check_times(OPERATION_TIMEOUT);
-    check_kinds(&report);
-    let unknown = report.failures().filter(|error| error.outcome_unknown()).count();
+    let (report, returns) = while_killed(&store, || server.kill(), || server.restart()).await;
+    let unknown = report.check(&*store, OPERATION_TIMEOUT, &returns, RECOVERY).await;
     assert!(unknown > 0, "no operation was under way when the server was killed");
-    for since in returns {
-        let recovery = report.recovery(since);
-        assert!(recovery <= RECOVERY, "it took {recovery:?} until all worked again");
-    }
-    let sessions = report.check(&*store).await;
-    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
-    println!("{acknowledged} acknowledged, {failed} failed ({unknown} unknown), {sessions} sessions looked at");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,12 +47,8 @@ async fn nothing_fails_while_slots_of_a_cluster_move() {
     cluster.move_slots(1, 2, 200..=400).await.unwrap();
     sleep(Duration::from_millis(300)).await;
     let report = load.stop().await;
-    report.check_times(OPERATION_TIMEOUT);
-    check_kinds(&report);
-    let sessions = report.check(&*store).await;
-    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
-    println!("{acknowledged} acknowledged, {failed} failed, {sessions} sessions looked at");
-    assert_eq!(failed, 0, "a moving slot is followed");
+    report.check(&*store, OPERATION_TIMEOUT, &[], RECOVERY).await;
+    assert_eq!(report.failures().count(), 0, "a moving slot is followed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,15 +67,7 @@ async fn nothing_acknowledged_is_lost_when_masters_of_a_cluster_change() {
     let returned = Instant::now();
     sleep(Duration::from_secs(2)).await;
     let report = load.stop().await;
-    report.check_times(OPERATION_TIMEOUT);
-    check_kinds(&report);
-    for since in [asked, returned] {
-        let recovery = report.recovery(since);
-        assert!(recovery <= RECOVERY, "it took {recovery:?} until all worked again");
-    }
-    let sessions = report.check(&*store).await;
-    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
-    println!("{acknowledged} acknowledged, {failed} failed, {sessions} sessions looked at");
+    report.check(&*store, OPERATION_TIMEOUT, &[asked, returned], RECOVERY).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,11 +90,5 @@ async fn nothing_acknowledged_is_lost_when_sentinel_fails_over() {
     let returned = Instant::now();
     sleep(Duration::from_secs(1)).await;
     let report = load.stop().await;
-    report.check_times(OPERATION_TIMEOUT);
-    check_kinds(&report);
-    let recovery = report.recovery(returned);
-    assert!(recovery <= RECOVERY, "it took {recovery:?} until all worked again");
-    let sessions = report.check(&*store).await;
-    let (acknowledged, failed) = (report.acknowledged(), report.failures().count());
-    println!("{acknowledged} acknowledged, {failed} failed, {sessions} sessions looked at, again after {recovery:?}");
+    report.check(&*store, OPERATION_TIMEOUT, &[returned], RECOVERY).await;
 }
