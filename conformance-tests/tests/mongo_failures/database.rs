@@ -18,6 +18,10 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// What a server needs that is to [`fail`](Database::fail).
 pub(crate) const CAN_FAIL: [&str; 2] = ["--setParameter", "enableTestCommands=1"];
 
+/// What a user may do who runs stores, and makes their indexes.
+pub(crate) const ALL_RIGHTS: [&str; 7] =
+    ["find", "insert", "update", "remove", "listIndexes", "createIndex", "createCollection"];
+
 /// A database, and the server that it is on.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -42,6 +46,17 @@ impl Database {
 
     pub(crate) fn on(server: MongoServer) -> Self {
         Self { server: Arc::new(server), name: "shop" }
+    }
+
+    /// A user who may do this with the collection alone. Gives the URL, for which the name has to be of plain letters.
+    pub(crate) async fn user(&self, name: &str, password: &str, actions: &[&str]) -> String {
+        let place = doc! { "resource": { "db": self.name, "collection": APP }, "actions": actions.to_vec() };
+        self.server.create_user(name, password, vec![place]).await.unwrap();
+        self.url_of(name, password)
+    }
+
+    pub(crate) fn url_of(&self, user: &str, password: &str) -> String {
+        self.name_in(&self.server.url_of(user, password))
     }
 
     pub(crate) fn name(&self) -> &'static str {

@@ -6,7 +6,7 @@ use session_store_mongo::MongoStore;
 use session_store_mongo::mongodb::bson::{Bson, Document, doc};
 
 use crate::database::Database;
-use crate::operations::{Operation, Stage};
+use crate::operations::{Operation, Stage, all};
 use crate::support::{APP, CONFIG, builder, open, told, works};
 
 /// What there is on the collection of this name, by name.
@@ -95,7 +95,7 @@ async fn an_index_that_is_another_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn one_index_is_hidden_from_the_store_and_says_so() {
+async fn an_index_that_is_hidden_from_queries_is_refused() {
     let database = Database::new("hidden_index").await;
     works(&open(database.url()).await).await;
     let hidden = doc! { "name": "session_store_owner", "hidden": true };
@@ -170,7 +170,7 @@ async fn a_store_whose_indexes_are_dropped_says_so_or_works() {
     let database = Database::new("dropped_indexes").await;
     let store = open(database.url()).await;
     database.run(doc! { "dropIndexes": APP, "index": "*" }).await;
-    for operation in crate::operations::all() {
+    for operation in all() {
         let stage = Stage::set(&store).await.unwrap();
         match operation.run(&store, &stage).await {
             Ok(is_right) => assert!(is_right, "{operation:?}"),

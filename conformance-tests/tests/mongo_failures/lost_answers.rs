@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conformance_tests::servers::{MongoReplicaSet, Proxy};
+use conformance_tests::servers::Proxy;
 use session_store_core::SessionStore as _;
 use session_store_mongo::MongoStore;
 use session_store_mongo::mongodb::bson::doc;
@@ -165,19 +165,19 @@ async fn a_connection_that_was_closed_before_the_build_fails_no_build() {
 
 #[tokio::test]
 async fn a_rotation_in_a_replica_set_is_recognized_when_it_comes_twice() {
-    let set = MongoReplicaSet::start().await.unwrap();
-    let primary = set.primary().await.unwrap();
-    let proxy = Proxy::start(&set.members()[primary].url()).await.unwrap();
-    let watched = Watched::new(&format!("{}&{QUIET}", proxy.url().replace("/?", "/shop?"))).await;
-    let store = open(watched.client.clone()).await;
+    // Of one member, which elects itself.
+    let database = Database::alone(&["--replSet", "one"]).await;
+    let members = [doc! { "_id": 0, "host": database.server.address() }];
+    let set = doc! { "_id": "one", "members": members.to_vec() };
+    database.server.run("admin", doc! { "replSetInitiate": set }).await.unwrap();
+    let broken = Broken::new(&database).await;
     for _ in 0..3 {
-        let stage = Stage::set(&store).await.unwrap();
-        watched.sent();
-        proxy.forget();
-        proxy.cut_before_answer();
-        assert!(Operation::Rotate.run(&store, &stage).await.unwrap());
-        assert_eq!((proxy.lost_answers(), watched.names().len()), (1, 2));
-        assert!(store.get(&stage.live).await.unwrap().is_none());
-        assert!(store.get(&stage.free).await.unwrap().is_some());
+        let stage = broken.stage().await;
+        broken.proxy.forget();
+        broken.proxy.cut_before_answer();
+        assert!(Operation::Rotate.run(&broken.store, &stage).await.unwrap());
+        assert_eq!((broken.proxy.lost_answers(), broken.watched.names().len()), (1, 2));
+        assert!(broken.store.get(&stage.live).await.unwrap().is_none());
+        assert!(broken.store.get(&stage.free).await.unwrap().is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! Pools that are small, and whose connections are taken.
 
 use futures_util::future::join_all;
-use session_store_core::{ErrorKind, SessionStore as _};
+use session_store_core::{ErrorKind, Page, SessionStore as _};
 use session_store_mongo::mongodb::Client;
 use session_store_mongo::mongodb::bson::doc;
 use session_store_mongo::mongodb::options::ClientOptions;
@@ -74,8 +74,7 @@ async fn the_url_goes_before_the_settings_of_connections() {
     for (builder, app, most) in stores {
         let store = builder.build().await.unwrap();
         let stage = Stage::set(&store).await.unwrap();
-        let lists =
-            (0..40).map(async |_| store.list_by_user(&stage.user, &session_store_core::Page::first(9).unwrap()).await);
+        let lists = (0..40).map(async |_| store.list_by_user(&stage.user, &Page::first(9).unwrap()).await);
         for listed in join_all(lists).await {
             assert_eq!(listed.unwrap().len(), 1);
         }

@@ -2,17 +2,16 @@
 
 use conformance_tests::servers::MongoServer;
 use session_store_core::{Error, SessionStore as _};
-use session_store_mongo::MongoStore;
-use session_store_mongo::mongodb::bson::{Document, doc};
+use session_store_mongo::mongodb::bson::doc;
+use session_store_mongo::{Builder, MongoStore};
 
-use crate::database::Database;
+use crate::database::{ALL_RIGHTS, Database};
 use crate::operations::Operation::{
     self, Clear, Count, Create, Destroy, DestroyByUser, Get, List, Ping, Prune, Replace, Rotate, Touch, Update, Upsert,
 };
 use crate::operations::{Stage, all};
+use crate::refused::PASSWORD;
 use crate::support::{APP, CONFIG, builder, leave_a_dead_session, told, works};
-
-const PASSWORD: &str = "opensesame";
 
 /// What the page lists, and which operations fail without it.
 const RIGHTS: [(&str, &[Operation]); 5] = [
@@ -23,9 +22,6 @@ const RIGHTS: [(&str, &[Operation]); 5] = [
     ("remove", &[Destroy, DestroyByUser, Prune, Clear]),
     ("listIndexes", &[]),
 ];
-
-/// Besides, what `ensure_indexes` needs.
-const TO_MAKE_INDEXES: [&str; 2] = ["createIndex", "createCollection"];
 
 fn lacks_rights(error: &Error, stage: &Stage, what: &str) {
     assert_eq!(told(error, stage), CONFIG, "{what}: {error:?}");
@@ -42,12 +38,8 @@ impl Guarded {
         Self { database: Database::on(MongoServer::start_with_authorization(&[]).await.unwrap()) }
     }
 
-    /// The URL of a user who may do this with the collection alone.
     async fn user(&self, name: &str, actions: &[&str]) -> String {
-        let place: Document = doc! { "db": self.database.name(), "collection": APP };
-        let privilege = doc! { "resource": place, "actions": actions.to_vec() };
-        self.database.server.create_user(name, PASSWORD, vec![privilege]).await.unwrap();
-        self.database.name_in(&self.database.server.url_of(name, PASSWORD))
+        self.database.user(name, PASSWORD, actions).await
     }
 
     /// A store of root's.
@@ -60,7 +52,7 @@ fn all_but(without: Option<&str>) -> Vec<&'static str> {
     RIGHTS.iter().map(|(right, _)| *right).filter(|right| Some(*right) != without).collect()
 }
 
-fn store(url: &str) -> session_store_mongo::Builder {
+fn store(url: &str) -> Builder {
     MongoStore::builder(url).collection(APP)
 }
 
@@ -71,7 +63,7 @@ async fn the_rights_that_the_page_lists_are_enough_and_each_is_needed() {
     let modest = store(&guarded.user("modest", &all_but(None)).await).build().await.unwrap();
     works(&modest).await;
     for (right, fail) in RIGHTS {
-        let url = guarded.user(&format!("without {right}"), &all_but(Some(right))).await.replace(' ', "%20");
+        let url = guarded.user(&format!("without_{right}"), &all_but(Some(right))).await;
         let built = store(&url).build().await;
         let Ok(store) = built else {
             lacks_rights(&built.unwrap_err(), &Stage::without_session(), right);
@@ -108,8 +100,8 @@ async fn who_may_not_make_indexes_is_told_so_and_needs_them_only_to_be_there() {
 #[tokio::test]
 async fn who_makes_indexes_needs_two_rights_more() {
     let guarded = Guarded::start().await;
-    let rights = [all_but(None), TO_MAKE_INDEXES.to_vec()].concat();
-    let maker = guarded.user("maker", &rights).await;
+    assert_eq!(ALL_RIGHTS[..5], all_but(None));
+    let maker = guarded.user("maker", &ALL_RIGHTS).await;
     works(&store(&maker).ensure_indexes().build().await.unwrap()).await;
     // On another database, none of them is of use.
     let error = store(&maker).database("other").ensure_indexes().build().await.unwrap_err();

@@ -1,13 +1,15 @@
 //! What each operation costs, counted in commands.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use session_store_core::{ErrorKind, Page, SessionStore as _, SetMode, Write};
 use session_store_mongo::MongoStore;
 use session_store_mongo::mongodb::bson::{Document, doc};
 
 use crate::database::Database;
-use crate::operations::{ON_KEYS, Operation, Stage};
-use crate::support::{HOUR, new_key, new_user, open, write_of};
+use crate::operations::{ON_KEYS, Operation, Stage, all};
+use crate::support::{HOUR, builder, new_key, new_user, open, write_of};
 use crate::watched::Watched;
 
 async fn start(name: &'static str) -> (Watched, MongoStore) {
@@ -68,7 +70,7 @@ async fn what_is_refused_before_it_is_sent_costs_nothing() {
     store.set(&key, &too_large, SetMode::Upsert).await.unwrap_err();
     store.rotate(&key, &new_key(), &too_large, None).await.unwrap_err();
     store.rotate(&key, &key, &write_of(&user), None).await.unwrap_err();
-    store.touch(&key, std::time::Duration::ZERO).await.unwrap_err();
+    store.touch(&key, Duration::ZERO).await.unwrap_err();
     store.prune(0).await.unwrap_err();
     assert!(watched.sent().is_empty());
 }
@@ -76,7 +78,7 @@ async fn what_is_refused_before_it_is_sent_costs_nothing() {
 #[tokio::test]
 async fn the_largest_sessions_go_there_and_back() {
     let database = Database::new("largest").await;
-    let store = crate::support::builder(database.url()).data_limit(15 << 20).build().await.unwrap();
+    let store = builder(database.url()).data_limit(15 << 20).build().await.unwrap();
     let write = |size: usize| Write::new(vec![7; size], HOUR, HOUR).unwrap();
     let largest = write(15 << 20);
     let keys: Vec<_> = (0..3).map(|_| new_key()).collect();
@@ -112,7 +114,7 @@ async fn every_command_that_finds_sessions_does_so_by_an_index() {
     let database = Database::new("by_an_index").await;
     let watched = Watched::new(&database.url()).await;
     let store = open(watched.client.clone()).await;
-    for operation in crate::operations::all() {
+    for operation in all() {
         for _ in 0..20 {
             Stage::set(&store).await.unwrap();
         }

@@ -2,18 +2,20 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use conformance_tests::servers::MongoServer;
+use futures_util::future::join_all;
 use session_store_core::{Error, Owner, Page, SessionKey, SessionStore, SetMode, UserId, Write};
 use session_store_mongo::Server;
 use session_store_mongo::mongodb::bson::{Bson, doc};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::database::{CAN_FAIL, Database, binary};
+use crate::database::{ALL_RIGHTS, CAN_FAIL, Database, binary};
 use crate::operations::{Operation, Stage, all};
-use crate::support::{APP, HOUR, all_text, builder, impatient, new_key, open};
+use crate::refused::PASSWORD;
+use crate::support::{APP, HOUR, all_text, builder, impatient, new_key, open, recovery};
 
-const PASSWORD: &str = "opensesame";
 const PAYLOAD: &str = "the payload";
 const USER: &str = "somebody special";
 
@@ -98,7 +100,7 @@ async fn refusals(database: &Database, store: &dyn SessionStore, keys: &mut Vec<
         store.rotate(&live, &free, &write, Some(version)).await.map(drop),
         store.rotate(&free, &live, &write, None).await.map(drop),
         store.rotate(&corrupt, &free, &write, None).await.map(drop),
-        store.touch(&live, std::time::Duration::MAX).await.map(drop),
+        store.touch(&live, Duration::MAX).await.map(drop),
     ];
     errors.into_iter().map(Result::unwrap_err).collect()
 }
@@ -124,10 +126,8 @@ async fn duplicates(database: &Database, store: &dyn SessionStore, keys: &mut Ve
 async fn no_error_no_debug_text_and_no_trace_shows_a_secret() {
     let (log, _guard) = Log::begin();
     let database = Database::on(MongoServer::start_with_authorization(&CAN_FAIL).await.unwrap());
-    let actions = ["find", "insert", "update", "remove", "listIndexes", "createIndex", "createCollection"];
-    let place = doc! { "resource": { "db": database.name(), "collection": APP }, "actions": actions.to_vec() };
-    database.server.create_user(USER, PASSWORD, vec![place]).await.unwrap();
-    let url = database.name_in(&database.server.url_of("somebody%20special", PASSWORD));
+    database.user(USER, PASSWORD, &ALL_RIGHTS).await;
+    let url = database.url_of(&USER.replace(' ', "%20"), PASSWORD);
     let (mut keys, mut texts) = (Vec::new(), Vec::new());
     texts.push(format!("{:?}", Server::from(url.as_str())));
     texts.push(format!("{:?}", impatient(url.as_str())));
@@ -149,7 +149,7 @@ async fn no_error_no_debug_text_and_no_trace_shows_a_secret() {
     let direct = open(database.client_side()).await;
     for (times, how) in ways {
         database.fail(&["find", "aggregate", "update", "delete"], times, how).await;
-        let stages = futures_util::future::join_all(all().map(async |operation: Operation| {
+        let stages = join_all(all().map(async |operation: Operation| {
             let stage = Stage::without_session();
             let answer = operation.run(&store, &stage).await;
             (stage, answer)
@@ -159,7 +159,7 @@ async fn no_error_no_debug_text_and_no_trace_shows_a_secret() {
             texts.extend(answer.err().as_ref().map(all_text));
         }
         database.mend().await;
-        crate::support::recovery(|| store.ping()).await;
+        recovery(|| store.ping()).await;
     }
     store.close().await;
     texts.push(all_text(&store.get(&keys[0]).await.unwrap_err()));

@@ -10,7 +10,7 @@ use session_store_mongo::mongodb::options::ClientOptions;
 use session_store_mongo::{Builder, MongoStore, Server};
 use tokio::net::TcpListener;
 
-use crate::database::Database;
+use crate::database::{ALL_RIGHTS, Database};
 use crate::refused::{CONNECT_TIMEOUT, PASSWORD, is, refusal};
 use crate::support::{APP, builder, open, works};
 use crate::web_server::say_http;
@@ -31,28 +31,19 @@ async fn ways(url: &str) -> [Server; 3] {
 #[tokio::test]
 async fn a_wrong_user_or_password_is_an_error_of_the_configuration() {
     let database = Database::on(MongoServer::start_with_authorization(&[]).await.unwrap());
-    let place = doc_of_place(&database);
-    database.server.create_user("somebody", PASSWORD, vec![place]).await.unwrap();
-    let url_of = |user: &str, password: &str| database.name_in(&database.server.url_of(user, password));
+    let url = database.user("somebody", PASSWORD, &ALL_RIGHTS).await;
     for (user, password) in [("somebody", "opensesame2"), ("nobody", PASSWORD)] {
-        for way in ways(&url_of(user, password)).await {
+        for way in ways(&database.url_of(user, password)).await {
             is(&refused(way).await, ErrorKind::Config, "password");
         }
     }
     // The user is of another database.
-    let elsewhere = url_of("somebody", PASSWORD).replace("authSource=admin", "authSource=shop");
+    let elsewhere = url.replace("authSource=admin", "authSource=shop");
     is(&refused(elsewhere).await, ErrorKind::Config, "authSource");
-    let url = url_of("somebody", PASSWORD);
     let store = open(url.as_str()).await;
     works(&store).await;
     assert!(!format!("{store:?}").contains(PASSWORD));
     assert!(!format!("{:?}", Server::from(url)).contains(PASSWORD));
-}
-
-fn doc_of_place(database: &Database) -> session_store_mongo::mongodb::bson::Document {
-    use session_store_mongo::mongodb::bson::doc;
-    let actions = ["find", "insert", "update", "remove", "listIndexes", "createIndex", "createCollection"];
-    doc! { "resource": { "db": database.name(), "collection": APP }, "actions": actions.to_vec() }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::certificates::{new_authority, of_localhost};
 use crate::database::Database;
 use crate::operations::Stage;
 use crate::refused::{CONNECT_TIMEOUT, refusal};
-use crate::support::{CONFIG, UNAVAILABLE, all_text, builder, new_key, open, told, works};
+use crate::support::{CONFIG, UNAVAILABLE, all_text, builder, new_key, open, recovery, told, works};
 
 /// A server that takes nothing but TLS, and who vouches for it.
 struct TlsServer {
@@ -70,7 +70,7 @@ async fn a_client_that_trusts_the_certificate_is_used() {
     let store = open(verified).await;
     works(&store).await;
     server.database.server.restart().await.unwrap();
-    crate::support::recovery(|| Stage::set(&store)).await;
+    recovery(|| Stage::set(&store)).await;
     works(&store).await;
 }
 

@@ -9,7 +9,7 @@ use crate::load::Load;
 use crate::{OPERATION_TIMEOUT, store};
 
 /// How soon after there is a new primary all must work again.
-const RECOVERY: Duration = Duration::from_secs(3);
+const RECOVERY: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_primaries_step_down() {
