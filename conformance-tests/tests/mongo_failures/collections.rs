@@ -1,6 +1,6 @@
 //! Collections that are there already, and that are not fit for sessions.
 
-use session_store_core::{Error, ErrorKind, SessionStore as _, SetMode};
+use session_store_core::{Error, ErrorKind, Owner, Page, SessionStore as _, SetMode, Write};
 use session_store_mongo::MongoStore;
 use session_store_mongo::mongodb::bson::{Document, doc};
 
@@ -135,4 +135,24 @@ impl Ends {
             Self::Clear => store.clear().await.unwrap(),
         }
     }
+}
+
+#[tokio::test]
+async fn sessions_are_listed_that_have_more_data_than_the_server_may_sort() {
+    const NO_ROOM: [&str; 4] = [
+        "--setParameter",
+        "internalQueryMaxBlockingSortMemoryUsageBytes=1048576",
+        "--setParameter",
+        "allowDiskUseByDefault=false",
+    ];
+    let database = Database::alone(&NO_ROOM).await;
+    let store = open(database.url()).await;
+    let user = new_user();
+    let large = Write::new(vec![7; 100_000], HOUR, HOUR).unwrap().with_owner(Owner::User(user.clone()));
+    for _ in 0..40 {
+        store.set(&new_key(), &large, SetMode::Create).await.unwrap();
+    }
+    let listed = store.list_by_user(&user, &Page::first(100).unwrap()).await.unwrap();
+    assert_eq!(listed.len(), 40);
+    assert!(listed.is_sorted_by_key(|entry| entry.key));
 }
