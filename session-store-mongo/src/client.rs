@@ -108,6 +108,9 @@ async fn connect(url: &str, connections: u32, timeouts: &Timeouts) -> Result<(Cl
     install_tls_provider();
     let mut options = ClientOptions::parse(url).await.map_err(|error| from_mongo(&error))?;
     let connections = options.max_pool_size.unwrap_or(connections);
+    if connections == 0 {
+        return Err(Error::config("a store has 1 connection at least; set another `maxPoolSize` in the URL"));
+    }
     // The store itself sees to the number, so that nobody waits inside the driver: not for a connection, and not for
     // others to be made. There are more only while dead ones are found out.
     options.max_pool_size = Some(u32::MAX);
