@@ -16,7 +16,7 @@ use session_store_core::{
 use crate::batch::{Changes, Get, NOT_TAKEN, Set, Touch};
 use crate::client::Server;
 use crate::config::Builder;
-use crate::document::{self, key};
+use crate::document::{Fields, key};
 use crate::error::{about, unexpected};
 use crate::link::{Documents, Effect, Link};
 use crate::reply::says_taken;
@@ -285,8 +285,9 @@ fn ids(documents: &[&RawDocument]) -> Result<Vec<ObjectId>> {
 
 /// A line of a list.
 fn entry(document: &RawDocument) -> Option<Entry> {
-    let key = key(document)?;
-    Some(Entry { key, meta: document::meta(&key, document).ok()? })
+    let fields = Fields::of(document).ok()?;
+    let key = fields.key()?;
+    Some(Entry { key, meta: fields.meta(&key).ok()? })
 }
 
 /// Why a rotation was refused (R2), by what was live a moment later; `None` where it would not be refused now.
