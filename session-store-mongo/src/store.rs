@@ -89,7 +89,7 @@ impl MongoStore {
 }
 
 impl Shared {
-    /// The refusal of an update, or of a rotation, of the session at this version.
+    /// Why an update of a session at a version was refused, by what is live a moment later.
     async fn refusal(&self, key: &SessionKey, deadline: Instant) -> Result<Error> {
         let versions = self.versions(&[key], deadline).await?;
         Ok(if versions.all()?.is_empty() { Error::not_found(key) } else { Error::conflict(key) })
