@@ -1,0 +1,122 @@
+//! What each store makes of a URL. A parameter that is not given leaves its builder's default.
+
+use std::sync::Arc;
+
+use session_store_core::{Result, SessionStore};
+
+use crate::parameters::Parameters;
+use crate::scheme::Backend;
+
+/// Sets what was given.
+fn set<B, V>(builder: B, value: Option<V>, setter: impl FnOnce(B, V) -> B) -> B {
+    match value {
+        Some(value) => setter(builder, value),
+        None => builder,
+    }
+}
+
+/// Turns on what a builder does not turn off.
+#[cfg(any(feature = "mongo", feature = "postgres", feature = "redis"))]
+fn when<B>(builder: B, is_on: bool, switch: impl FnOnce(B) -> B) -> B {
+    if is_on { switch(builder) } else { builder }
+}
+
+#[cfg(feature = "memory")]
+pub(crate) fn memory(url: &str) -> Result<Arc<dyn SessionStore>> {
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    use session_store_memory::{Builder, MemoryStore};
+
+    use crate::known::{DATA_LIMIT, PRUNE_EVERY};
+
+    let (rest, given) = Parameters::take(url, Backend::Memory)?;
+    if !matches!(rest.as_str(), "memory:" | "memory:?" | "memory://" | "memory://?") {
+        return Err(session_store_core::Error::config(
+            "a memory: URL has no address and no parameters but those that begin with `session_`; it is memory: alone, or \
+             as in memory:?session_data_limit=65536",
+        ));
+    }
+    let builder = MemoryStore::builder();
+    let builder = set(builder, given.read(&DATA_LIMIT)?.map(NonZeroUsize::get), Builder::data_limit);
+    let builder = set(builder, given.read::<Duration>(&PRUNE_EVERY)?, Builder::prune_every);
+    Ok(Arc::new(builder.build()?))
+}
+
+#[cfg(feature = "redis")]
+pub(crate) async fn redis(url: &str) -> Result<Arc<dyn SessionStore>> {
+    use std::num::NonZeroUsize;
+
+    use session_store_core::Namespace;
+    use session_store_redis::{Builder, RedisStore};
+
+    use crate::known::{
+        ALLOW_EVICTION, CONNECT_TIMEOUT, DATA_LIMIT, NAMESPACE, OPERATION_TIMEOUT, SWEEP_TIMEOUT, WAIT_REPLICAS,
+    };
+
+    let (rest, given) = Parameters::take(url, Backend::Redis)?;
+    let builder = RedisStore::builder(crate::hosts::server(&rest, &given)?);
+    let builder = set(builder, given.read(&NAMESPACE)?, |builder, name: Namespace| builder.prefix(name.as_str()));
+    let builder = set(builder, given.read(&OPERATION_TIMEOUT)?, Builder::operation_timeout);
+    let builder = set(builder, given.read(&CONNECT_TIMEOUT)?, Builder::connect_timeout);
+    let builder = set(builder, given.read(&SWEEP_TIMEOUT)?, Builder::sweep_timeout);
+    let builder = set(builder, given.read(&DATA_LIMIT)?.map(NonZeroUsize::get), Builder::data_limit);
+    let builder = set(builder, given.read(&WAIT_REPLICAS)?, Builder::wait_replicas);
+    let builder = when(builder, given.read(&ALLOW_EVICTION)? == Some(true), Builder::allow_eviction);
+    Ok(Arc::new(builder.build().await?))
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) async fn postgres(url: &str) -> Result<Arc<dyn SessionStore>> {
+    use std::num::{NonZeroU32, NonZeroUsize};
+
+    use session_store_core::Namespace;
+    use session_store_postgres::{Builder, PostgresStore};
+
+    use crate::known::{
+        BATCH_SIZE, BATCHES_IN_FLIGHT, CONNECT_TIMEOUT, CONNECTIONS, DATA_LIMIT, NAMESPACE, OPERATION_TIMEOUT, SCHEMA,
+        SETUP, SWEEP_TIMEOUT, TRANSACTION_POOLER, UNLOGGED,
+    };
+
+    let (rest, given) = Parameters::take(url, Backend::Postgres)?;
+    let builder = PostgresStore::builder(rest);
+    let builder = set(builder, given.read(&NAMESPACE)?, |builder, name: Namespace| builder.table(name.as_str()));
+    let builder = set(builder, given.read::<String>(&SCHEMA)?, Builder::schema);
+    let builder = set(builder, given.read(&OPERATION_TIMEOUT)?, Builder::operation_timeout);
+    let builder = set(builder, given.read(&CONNECT_TIMEOUT)?, Builder::connect_timeout);
+    let builder = set(builder, given.read(&SWEEP_TIMEOUT)?, Builder::sweep_timeout);
+    let builder = set(builder, given.read(&DATA_LIMIT)?.map(NonZeroUsize::get), Builder::data_limit);
+    let builder = set(builder, given.read(&CONNECTIONS)?.map(NonZeroU32::get), Builder::connections);
+    let builder = set(builder, given.read(&BATCH_SIZE)?.map(NonZeroUsize::get), Builder::batch_size);
+    let builder = set(builder, given.read(&BATCHES_IN_FLIGHT)?.map(NonZeroUsize::get), Builder::batches_in_flight);
+    let builder = set(builder, given.read(&TRANSACTION_POOLER)?, Builder::transaction_pooler);
+    let builder = when(builder, given.read(&UNLOGGED)? == Some(true), Builder::unlogged);
+    let builder = when(builder, given.read(&SETUP)? != Some(false), Builder::migrate);
+    Ok(Arc::new(builder.build().await?))
+}
+
+#[cfg(feature = "mongo")]
+pub(crate) async fn mongo(url: &str) -> Result<Arc<dyn SessionStore>> {
+    use std::num::{NonZeroU32, NonZeroUsize};
+
+    use session_store_core::Namespace;
+    use session_store_mongo::{Builder, MongoStore};
+
+    use crate::known::{
+        BATCH_SIZE, BATCHES_IN_FLIGHT, CONNECT_TIMEOUT, CONNECTIONS, DATA_LIMIT, NAMESPACE, OPERATION_TIMEOUT, SETUP,
+        SWEEP_TIMEOUT,
+    };
+
+    let (rest, given) = Parameters::take(url, Backend::Mongo)?;
+    let builder = MongoStore::builder(rest);
+    let builder = set(builder, given.read(&NAMESPACE)?, |builder, name: Namespace| builder.collection(name.as_str()));
+    let builder = set(builder, given.read(&OPERATION_TIMEOUT)?, Builder::operation_timeout);
+    let builder = set(builder, given.read(&CONNECT_TIMEOUT)?, Builder::connect_timeout);
+    let builder = set(builder, given.read(&SWEEP_TIMEOUT)?, Builder::sweep_timeout);
+    let builder = set(builder, given.read(&DATA_LIMIT)?.map(NonZeroUsize::get), Builder::data_limit);
+    let builder = set(builder, given.read(&CONNECTIONS)?.map(NonZeroU32::get), Builder::connections);
+    let builder = set(builder, given.read(&BATCH_SIZE)?.map(NonZeroUsize::get), Builder::batch_size);
+    let builder = set(builder, given.read(&BATCHES_IN_FLIGHT)?.map(NonZeroUsize::get), Builder::batches_in_flight);
+    let builder = when(builder, given.read(&SETUP)? != Some(false), Builder::ensure_indexes);
+    Ok(Arc::new(builder.build().await?))
+}
