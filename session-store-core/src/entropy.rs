@@ -5,12 +5,17 @@ use crate::{Error, ErrorKind, Result};
 /// `N` bytes from the operating system's generator.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| {
+    fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same into a place of the caller's.
+pub(crate) fn fill<const N: usize>(bytes: &mut [u8; N]) -> Result<()> {
+    getrandom::fill(bytes).map_err(|error| {
         Error::new(
             ErrorKind::Internal,
             "the operating system gave no random bytes; check that its generator is available",
         )
         .with_source(error)
-    })?;
-    Ok(bytes)
+    })
 }

@@ -59,6 +59,8 @@ pub enum ErrorKind {
     NotFound,
     /// The record has changed since the expected version.
     Conflict,
+    /// The user has as many sessions as there may be. Only `Sessions::login` says so, and never a store.
+    LimitReached,
     /// An argument is outside its bounds. Nothing was sent.
     InvalidInput,
     /// The data is over the configured limit. Nothing was sent.
@@ -86,6 +88,7 @@ impl ErrorKind {
             Self::AlreadyExists => "already_exists",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
+            Self::LimitReached => "limit_reached",
             Self::InvalidInput => "invalid_input",
             Self::TooLarge => "too_large",
             Self::Corrupt => "corrupt",

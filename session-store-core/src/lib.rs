@@ -11,8 +11,12 @@ mod namespace;
 mod page;
 #[cfg(feature = "batch")]
 mod pauses;
+#[cfg(feature = "codec")]
+mod policy;
 mod record;
 mod report;
+#[cfg(any(feature = "encryption", feature = "sessions"))]
+mod secret;
 mod store;
 mod time;
 mod timeouts;
@@ -26,8 +30,15 @@ mod write;
 pub mod batch;
 #[cfg(feature = "codec")]
 pub mod codec;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(feature = "observed")]
+pub mod observed;
 #[cfg(feature = "pruner")]
 pub mod pruner;
+#[cfg(feature = "sessions")]
+pub mod sessions;
 
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
@@ -39,8 +50,12 @@ pub use crate::namespace::Namespace;
 pub use crate::page::{Page, Pruned};
 #[cfg(feature = "batch")]
 pub use crate::pauses::Pauses;
+#[cfg(feature = "codec")]
+pub use crate::policy::Policy;
 pub use crate::record::{Entry, Meta, Record};
 pub use crate::report::corrupt_record_skipped;
+#[cfg(feature = "sessions")]
+pub use crate::sessions::{Session, Sessions};
 pub use crate::store::SessionStore;
 pub use crate::time::{MAX_TIMEOUT, MIN_TIMEOUT, Timestamp, timeout_millis};
 pub use crate::timeouts::{Sweep, Timeouts};

