@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use session_store_core::codec::Codec;
 use session_store_core::{Error, ErrorKind};
 
+const KEY: session_store_core::SessionKey = session_store_core::SessionKey::from_bytes([7; 32]);
+
 const SECRET: &str = "hunter2";
 
 fn all_text(error: &Error) -> String {
@@ -20,7 +22,7 @@ fn all_text(error: &Error) -> String {
 
 fn misread<T: DeserializeOwned + Debug>(value: &impl Serialize, secret: &str) {
     let codec = Codec::new();
-    let error = codec.decode::<T>(&codec.encode(value).unwrap()).unwrap_err();
+    let error = codec.decode::<T>(&KEY, &codec.encode(&KEY, value).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(!all_text(&error).contains(secret), "{}", all_text(&error));
 }
@@ -57,7 +59,7 @@ fn decoding_quotes_nothing() {
     misread::<Picky>(&SECRET, SECRET);
     misread::<u8>(&471_147, "471147");
     misread::<char>(&SECRET, SECRET);
-    assert!(matches!(Codec::new().decode(&Codec::new().encode("One").unwrap()).unwrap(), Choice::One));
+    assert!(matches!(Codec::new().decode(&KEY, &Codec::new().encode(&KEY, "One").unwrap()).unwrap(), Choice::One));
 }
 
 struct Failing;
@@ -70,7 +72,7 @@ impl Serialize for Failing {
 
 #[test]
 fn encoding_quotes_nothing() {
-    let error = Codec::new().encode(&(1, Failing)).unwrap_err();
+    let error = Codec::new().encode(&KEY, &(1, Failing)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(error.to_string(), "the value cannot be encoded as MessagePack; its Serialize failed");
     assert!(!all_text(&error).contains(SECRET));
@@ -90,7 +92,7 @@ impl Serialize for Miscounting {
 
 #[test]
 fn what_could_not_be_read_back_is_not_written() {
-    let error = Codec::new().encode(&Miscounting).unwrap_err();
+    let error = Codec::new().encode(&KEY, &Miscounting).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(!all_text(&error).contains(SECRET));
 }
@@ -98,7 +100,7 @@ fn what_could_not_be_read_back_is_not_written() {
 #[test]
 fn a_damaged_envelope_quotes_nothing() {
     let codec = Codec::new();
-    let mut data = codec.encode(SECRET).unwrap().to_vec();
+    let mut data = codec.encode(&KEY, SECRET).unwrap().to_vec();
     data.push(0);
-    assert!(!all_text(&codec.decode::<String>(&data).unwrap_err()).contains(SECRET));
+    assert!(!all_text(&codec.decode::<String>(&KEY, &data).unwrap_err()).contains(SECRET));
 }

@@ -10,13 +10,15 @@ use handmade::envelope;
 use session_store_core::ErrorKind;
 use session_store_core::codec::Codec;
 
+const KEY: session_store_core::SessionKey = session_store_core::SessionKey::from_bytes([7; 32]);
+
 #[global_allocator]
 static ALLOC: dhat::Alloc = dhat::Alloc;
 
 const MIB: usize = 1 << 20;
 
 fn refusal(data: &[u8]) -> (ErrorKind, String) {
-    let error = Codec::new().decode::<Vec<u8>>(data).unwrap_err();
+    let error = Codec::new().decode::<Vec<u8>>(&KEY, data).unwrap_err();
     (error.kind(), error.to_string())
 }
 
@@ -39,7 +41,7 @@ fn bombs_are_refused_with_little_memory() {
     assert_eq!(refusal(&lying), corrupt("the compressed data is damaged"));
     assert_eq!(refusal(&promising), corrupt("the data ends too early"));
     assert_eq!(
-        Codec::new().decode::<serde_json::Value>(&promising).unwrap_err().kind(),
+        Codec::new().decode::<serde_json::Value>(&KEY, &promising).unwrap_err().kind(),
         ErrorKind::Corrupt,
         "a type that holds itself"
     );

@@ -8,6 +8,8 @@ use sample_sessions::{Session, session, sessions};
 use serde::{Serialize, Serializer};
 use session_store_core::codec::{Codec, Dictionary};
 
+const KEY: session_store_core::SessionKey = session_store_core::SessionKey::from_bytes([7; 32]);
+
 /// The flags byte of what the codec makes of a text that is so many bytes of MessagePack.
 fn flags(codec: &Codec, encoded: usize) -> u8 {
     let marker_and_length = match encoded {
@@ -15,7 +17,7 @@ fn flags(codec: &Codec, encoded: usize) -> u8 {
         33..=257 => 2,
         _ => 3,
     };
-    let data = codec.encode(&"x".repeat(encoded - marker_and_length)).unwrap();
+    let data = codec.encode(&KEY, &"x".repeat(encoded - marker_and_length)).unwrap();
     if data[1] == 0 {
         assert_eq!(data.len(), 6 + encoded);
     } else {
@@ -69,17 +71,17 @@ fn mixed(number: u64) -> u64 {
 #[test]
 fn not_where_it_makes_data_larger() {
     let codec = Codec::new().with_compression_over(0);
-    let data = codec.encode(&Noise).unwrap();
+    let data = codec.encode(&KEY, &Noise).unwrap();
     assert_eq!((data[1], data.len()), (0, 6 + 3 + 1000));
-    let data = codec.encode("short").unwrap();
+    let data = codec.encode(&KEY, "short").unwrap();
     assert_eq!((data[1], data.len()), (0, 6 + 1 + 5));
-    assert_eq!(codec.decode::<String>(&data).unwrap(), "short");
+    assert_eq!(codec.decode::<String>(&KEY, &data).unwrap(), "short");
 }
 
 #[test]
 fn a_dictionary_makes_small_sessions_smaller_by_half() {
-    let plain = Codec::new().encode(&session(4711)).unwrap();
-    let compressed = Codec::new().with_dictionary(dictionary()).encode(&session(4711)).unwrap();
+    let plain = Codec::new().encode(&KEY, &session(4711)).unwrap();
+    let compressed = Codec::new().with_dictionary(dictionary()).encode(&KEY, &session(4711)).unwrap();
     assert_eq!([plain[1], compressed[1]], [0, 1]);
     assert!(2 * compressed.len() < plain.len(), "{} of {} bytes", compressed.len(), plain.len());
 }
@@ -89,13 +91,13 @@ fn a_dictionary_makes_small_sessions_smaller_by_half() {
 fn codecs_on_one_thread_do_not_disturb_each_other() {
     let with_dictionary = Codec::new().with_dictionary(dictionary());
     let without = Codec::new();
-    let alone = without.encode(&sessions(0..50)).unwrap();
+    let alone = without.encode(&KEY, &sessions(0..50)).unwrap();
     for n in 0..100 {
-        let small = with_dictionary.encode(&session(n)).unwrap();
-        assert_eq!(without.encode(&sessions(0..50)).unwrap(), alone);
-        assert!(without.decode::<Vec<Session>>(&small).is_err());
-        assert_eq!(without.decode::<Vec<Session>>(&alone).unwrap(), sessions(0..50));
-        assert_eq!(with_dictionary.decode::<Vec<Session>>(&alone).unwrap(), sessions(0..50));
-        assert_eq!(with_dictionary.decode::<Session>(&small).unwrap(), session(n));
+        let small = with_dictionary.encode(&KEY, &session(n)).unwrap();
+        assert_eq!(without.encode(&KEY, &sessions(0..50)).unwrap(), alone);
+        assert!(without.decode::<Vec<Session>>(&KEY, &small).is_err());
+        assert_eq!(without.decode::<Vec<Session>>(&KEY, &alone).unwrap(), sessions(0..50));
+        assert_eq!(with_dictionary.decode::<Vec<Session>>(&KEY, &alone).unwrap(), sessions(0..50));
+        assert_eq!(with_dictionary.decode::<Session>(&KEY, &small).unwrap(), session(n));
     }
 }

@@ -8,31 +8,33 @@ use sample_sessions::{Session, session, sessions};
 use session_store_core::codec::{Codec, Dictionary};
 use session_store_core::{Bytes, ErrorKind};
 
+const KEY: session_store_core::SessionKey = session_store_core::SessionKey::from_bytes([7; 32]);
+
 fn codec() -> Codec {
     Codec::new().with_dictionary(Dictionary::train(&sessions(0..300), 1024).unwrap())
 }
 
 /// One of each form: as it is, compressed, compressed with the codec's dictionary.
 fn envelopes(codec: &Codec) -> [Bytes; 3] {
-    let plain = Codec::new().with_compression_over(usize::MAX).encode(&sessions(1..2)).unwrap();
-    let compressed = Codec::new().encode(&sessions(1..20)).unwrap();
-    let with_dictionary = codec.encode(&sessions(1..2)).unwrap();
+    let plain = Codec::new().with_compression_over(usize::MAX).encode(&KEY, &sessions(1..2)).unwrap();
+    let compressed = Codec::new().encode(&KEY, &sessions(1..20)).unwrap();
+    let with_dictionary = codec.encode(&KEY, &sessions(1..2)).unwrap();
     assert_eq!([plain[1], compressed[1], with_dictionary[1]], [0, 1, 1], "the flags");
     assert!(with_dictionary.len() < plain.len());
     [plain, compressed, with_dictionary]
 }
 
 fn kind(codec: &Codec, data: &[u8]) -> Option<ErrorKind> {
-    codec.decode::<Vec<Session>>(data).err().map(|error| error.kind())
+    codec.decode::<Vec<Session>>(&KEY, data).err().map(|error| error.kind())
 }
 
 #[test]
 fn undamaged_envelopes_are_read() {
     let codec = codec();
     let [plain, compressed, with_dictionary] = envelopes(&codec);
-    assert_eq!(codec.decode::<Vec<Session>>(&plain).unwrap(), [session(1)]);
-    assert_eq!(codec.decode::<Vec<Session>>(&compressed).unwrap(), sessions(1..20));
-    assert_eq!(codec.decode::<Vec<Session>>(&with_dictionary).unwrap(), [session(1)]);
+    assert_eq!(codec.decode::<Vec<Session>>(&KEY, &plain).unwrap(), [session(1)]);
+    assert_eq!(codec.decode::<Vec<Session>>(&KEY, &compressed).unwrap(), sessions(1..20));
+    assert_eq!(codec.decode::<Vec<Session>>(&KEY, &with_dictionary).unwrap(), [session(1)]);
 }
 
 #[test]

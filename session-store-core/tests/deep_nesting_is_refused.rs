@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use session_store_core::ErrorKind;
 use session_store_core::codec::Codec;
 
+const KEY: session_store_core::SessionKey = session_store_core::SessionKey::from_bytes([7; 32]);
+
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct Arrays(Vec<Arrays>);
 
@@ -38,10 +40,10 @@ fn enums(levels: usize) -> Enums {
 
 fn goes_128_levels_deep<T: Serialize + DeserializeOwned + PartialEq>(nested: fn(usize) -> T) {
     let codec = Codec::new();
-    let data = codec.encode(&nested(128)).unwrap();
-    assert!(codec.decode::<T>(&data).unwrap() == nested(128));
+    let data = codec.encode(&KEY, &nested(128)).unwrap();
+    assert!(codec.decode::<T>(&KEY, &data).unwrap() == nested(128));
 
-    let error = codec.encode(&nested(129)).unwrap_err();
+    let error = codec.encode(&KEY, &nested(129)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
@@ -63,7 +65,7 @@ fn enums_in_enums() {
 /// What no codec wrote: `level` so many times around `end`.
 fn refused<T: DeserializeOwned>(levels: usize, level: &[u8], end: &[u8]) {
     let payload = [level.repeat(levels), end.to_vec()].concat();
-    let error = Codec::new().decode::<T>(&envelope(1, 0, &payload)).map(drop).unwrap_err();
+    let error = Codec::new().decode::<T>(&KEY, &envelope(1, 0, &payload)).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{levels} levels");
     assert_eq!(error.to_string(), "the data is nested too deeply", "{levels} levels");
 }

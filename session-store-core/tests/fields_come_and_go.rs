@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use session_store_core::ErrorKind;
 use session_store_core::codec::Codec;
 
+const KEY: session_store_core::SessionKey = session_store_core::SessionKey::from_bytes([7; 32]);
+
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct Older {
     name: String,
@@ -37,7 +39,7 @@ fn older() -> Older {
 #[test]
 fn fields_that_came_have_their_defaults() {
     let codec = Codec::new();
-    let newer: Newer = codec.decode(&codec.encode(&older()).unwrap()).unwrap();
+    let newer: Newer = codec.decode(&KEY, &codec.encode(&KEY, &older()).unwrap()).unwrap();
     assert_eq!(newer, Newer { visits: 0, name: "Ada".into(), email: None, roles: vec![] });
 }
 
@@ -49,14 +51,14 @@ fn fields_that_are_not_known_are_left_out() {
     }
     let codec = Codec::new();
     let newer = Newer { visits: 3, name: "Ada".into(), email: Some("ada@example.com".into()), roles: vec!["a".into()] };
-    let name: Name = codec.decode(&codec.encode(&newer).unwrap()).unwrap();
+    let name: Name = codec.decode(&KEY, &codec.encode(&KEY, &newer).unwrap()).unwrap();
     assert_eq!(name, Name { name: "Ada".into() });
 }
 
 #[test]
 fn a_missing_field_without_a_default_is_corrupt() {
     let codec = Codec::new();
-    let error = codec.decode::<Demanding>(&codec.encode(&older()).unwrap()).unwrap_err();
+    let error = codec.decode::<Demanding>(&KEY, &codec.encode(&KEY, &older()).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert_eq!(
         error.to_string(),

@@ -5,6 +5,8 @@
 use session_store_core::ErrorKind;
 use session_store_core::codec::{Codec, DEFAULT_DECODED_LIMIT};
 
+const KEY: session_store_core::SessionKey = session_store_core::SessionKey::from_bytes([7; 32]);
+
 /// A text that is so many bytes of MessagePack: its marker and length take five.
 fn text_of(encoded: usize) -> String {
     "x".repeat(encoded - 5)
@@ -15,8 +17,8 @@ const LIMIT: usize = 100_000;
 #[test]
 fn encoding_stops_over_the_limit() {
     let codec = Codec::new().with_decoded_limit(LIMIT);
-    assert!(codec.encode(&text_of(LIMIT)).is_ok());
-    let error = codec.encode(&text_of(LIMIT + 1)).unwrap_err();
+    assert!(codec.encode(&KEY, &text_of(LIMIT)).is_ok());
+    let error = codec.encode(&KEY, &text_of(LIMIT + 1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert_eq!(
         error.to_string(),
@@ -38,15 +40,15 @@ fn decoding_stops_over_the_limit() {
 fn decompressing_stops_over_the_limit() {
     let codec = Codec::new().with_decoded_limit(LIMIT);
     let compressing = Codec::new();
-    assert!(compressing.encode(&text_of(LIMIT)).unwrap().len() < 100);
+    assert!(compressing.encode(&KEY, &text_of(LIMIT)).unwrap().len() < 100);
     decodes_up_to_the_limit(&codec, &compressing);
 }
 
 fn decodes_up_to_the_limit(codec: &Codec, writer: &Codec) {
-    let met = writer.encode(&text_of(LIMIT)).unwrap();
-    assert_eq!(codec.decode::<String>(&met).unwrap(), text_of(LIMIT));
-    let over = writer.encode(&text_of(LIMIT + 1)).unwrap();
-    let error = codec.decode::<String>(&over).unwrap_err();
+    let met = writer.encode(&KEY, &text_of(LIMIT)).unwrap();
+    assert_eq!(codec.decode::<String>(&KEY, &met).unwrap(), text_of(LIMIT));
+    let over = writer.encode(&KEY, &text_of(LIMIT + 1)).unwrap();
+    let error = codec.decode::<String>(&KEY, &over).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert_eq!(error.to_string(), "the data is over the codec's decoded limit");
 }
@@ -54,6 +56,6 @@ fn decodes_up_to_the_limit(codec: &Codec, writer: &Codec) {
 #[test]
 fn the_limit_is_4_mib_unless_set() {
     assert_eq!(DEFAULT_DECODED_LIMIT, 4 * 1024 * 1024);
-    assert!(Codec::new().encode(&text_of(4 * 1024 * 1024)).is_ok());
-    assert_eq!(Codec::new().encode(&text_of(4 * 1024 * 1024 + 1)).unwrap_err().kind(), ErrorKind::TooLarge);
+    assert!(Codec::new().encode(&KEY, &text_of(4 * 1024 * 1024)).is_ok());
+    assert_eq!(Codec::new().encode(&KEY, &text_of(4 * 1024 * 1024 + 1)).unwrap_err().kind(), ErrorKind::TooLarge);
 }

@@ -1,4 +1,4 @@
-//! A store behind `Arc`, `Box` or both answers as the store does, by one call of the same method.
+//! A store behind `Arc`, `Box`, both or an observer answers as the store does, by one call of the same method.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::{Arc, Mutex};
@@ -192,4 +192,14 @@ async fn box_of_any_store() {
 #[tokio::test]
 async fn box_of_an_arc_of_any_store() {
     forwards(|store| -> Box<Arc<dyn SessionStore>> { Box::new(Arc::new(store)) }).await;
+}
+
+#[cfg(feature = "observed")]
+#[tokio::test]
+async fn observed() {
+    use session_store_core::observed::Observed;
+
+    forwards(|store| Observed::new(store, "recorder")).await;
+    forwards(|store| -> Arc<dyn SessionStore> { Arc::new(Observed::new(Observed::new(store, "inner"), "outer")) })
+        .await;
 }

@@ -9,11 +9,13 @@ use handmade::{crc32, envelope};
 use session_store_core::ErrorKind;
 use session_store_core::codec::Codec;
 
+const KEY: session_store_core::SessionKey = session_store_core::SessionKey::from_bytes([7; 32]);
+
 /// MessagePack of 42.
 const FORTY_TWO: [u8; 1] = [42];
 
 fn refusal(data: &[u8]) -> (ErrorKind, String) {
-    let error = Codec::new().decode::<u8>(data).unwrap_err();
+    let error = Codec::new().decode::<u8>(&KEY, data).unwrap_err();
     (error.kind(), error.to_string())
 }
 
@@ -28,8 +30,8 @@ fn the_checksum_of_these_tests_is_the_known_one() {
 
 #[test]
 fn an_envelope_made_by_hand_is_what_the_codec_writes() {
-    assert_eq!(Codec::new().encode(&42_u8).unwrap(), envelope(1, 0, &FORTY_TWO));
-    assert_eq!(Codec::new().decode::<u8>(&envelope(1, 0, &FORTY_TWO)).unwrap(), 42);
+    assert_eq!(Codec::new().encode(&KEY, &42_u8).unwrap(), envelope(1, 0, &FORTY_TWO));
+    assert_eq!(Codec::new().decode::<u8>(&KEY, &envelope(1, 0, &FORTY_TWO)).unwrap(), 42);
 }
 
 #[test]
@@ -42,9 +44,26 @@ fn every_other_version_is_corrupt() {
 
 #[test]
 fn every_unknown_flag_is_corrupt() {
-    for flags in 2..=u8::MAX {
+    // The first three are known.
+    for flags in 8..=u8::MAX {
         let expected = corrupt("the data's envelope has flags that this release does not know");
         assert_eq!(refusal(&envelope(1, flags, &FORTY_TWO)), expected, "flags {flags:#010b}");
+    }
+}
+
+#[test]
+fn an_encrypted_envelope_needs_a_key_ring() {
+    for flags in [2, 3] {
+        for payload in [&[][..], &FORTY_TWO, &[0; 60]] {
+            #[cfg(feature = "encryption")]
+            let expected = corrupt("the data is encrypted, and this codec has no keys");
+            #[cfg(not(feature = "encryption"))]
+            let expected = (
+                ErrorKind::Unsupported,
+                "the data is encrypted; build session-store-core with the feature `encryption`".to_owned(),
+            );
+            assert_eq!(refusal(&envelope(1, flags, payload)), expected);
+        }
     }
 }
 
@@ -68,7 +87,7 @@ fn a_payload_that_is_not_as_flagged_is_corrupt() {
     {
         assert_eq!(refusal(&envelope(1, 1, &FORTY_TWO)), corrupt("the compressed data is damaged"));
         let frame = zstd::bulk::compress(&FORTY_TWO, 3).unwrap();
-        assert_eq!(Codec::new().decode::<u8>(&envelope(1, 1, &frame)).unwrap(), 42);
+        assert_eq!(Codec::new().decode::<u8>(&KEY, &envelope(1, 1, &frame)).unwrap(), 42);
         assert_eq!(refusal(&envelope(1, 0, &frame)).0, ErrorKind::Corrupt);
     }
     #[cfg(not(feature = "compression"))]

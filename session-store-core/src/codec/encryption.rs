@@ -120,7 +120,9 @@ impl fmt::Debug for EncryptionKey {
 /// # Introducing encryption, and giving it up
 ///
 /// The same in steps: [`writing_unencrypted`](Self::writing_unencrypted) on all nodes, then
-/// [`accepting_unencrypted`](Self::accepting_unencrypted), then neither; and the other way round.
+/// [`accepting_unencrypted`](Self::accepting_unencrypted), and after the longest idle timeout neither. It is given up
+/// the other way round; then what is encrypted stays so until it is saved, so the ring stays until the longest absolute
+/// timeout has passed.
 ///
 /// # Example
 ///
@@ -199,13 +201,14 @@ impl KeyRing {
         self.unencrypted != Unencrypted::Refused
     }
 
-    /// Whether data that is or is not encrypted in this way is as this ring would write it, or its next one.
+    /// Whether data that is or is not encrypted in this way may stay as it is. A ring that writes unencrypted leaves
+    /// alone what other nodes encrypt, or the two would undo each other's work at every load.
     pub(super) fn is_current(&self, sealed: Option<&[u8]>) -> bool {
         match sealed.map(|sealed| sealed.split_first_chunk::<ID_LEN>()) {
             None => !self.encrypts(),
             Some(parts) => {
                 let is = |key: &EncryptionKey| parts.is_some_and(|(id, _)| *id == key.id);
-                self.encrypts() && (is(&self.current) || self.next.iter().any(is))
+                is(&self.current) || self.next.iter().any(is)
             }
         }
     }

@@ -16,7 +16,9 @@ pub enum Event<'a> {
         /// Its key.
         key: &'a SessionKey,
     },
-    /// A session was created for a user.
+    /// A session was created for a user. Where the login is refused or fails after that, this is told as well:
+    /// `Refused` or `Ended`. One that gets its user later, by a rotation or a save, is not told as a login: a store
+    /// is not told whose it was before.
     LoggedIn {
         /// Its key.
         key: &'a SessionKey,

@@ -79,7 +79,8 @@ impl<T> Builder<T> {
     }
 
     /// How long sessions live whose login brings no policy of its own. Unless set, [`Policy::NIST_AAL2`]: 1 hour idle,
-    /// 24 hours in all. A changed policy reaches a session at its next save.
+    /// 24 hours in all. A changed policy reaches a session at its next save; a session that is too old for it ends with that
+    /// save.
     pub fn policy(self, policy: Policy) -> Self {
         self.idle_timeout(policy.idle()).absolute_timeout(policy.absolute())
     }
@@ -164,6 +165,9 @@ impl<T> Builder<T> {
         }
         if self.max_per_user.is_some_and(|max| max.count() == 0) {
             return Err(Error::config("max_per_user is 0, and nobody could log in; set 1 or more"));
+        }
+        if self.data_limit == 0 {
+            return Err(Error::config("data_limit is 0, and nothing could be stored; set 1 or more"));
         }
         if self.update_attempts == 0 {
             return Err(Error::config("update_attempts is 0, and nothing could be updated; set 1 or more"));

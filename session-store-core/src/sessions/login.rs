@@ -70,7 +70,7 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     /// has no more than [there may be](super::Builder::max_per_user). The clock of the absolute timeout begins anew.
     ///
     /// Of any number of logins at once, on any nodes, the same sessions are left when all have returned. So the session
-    /// of a login that returns may be gone already, ended by later ones.
+    /// of a login that returns may be gone already, ended by later ones, or by others of the same millisecond.
     ///
     /// # Errors
     ///

@@ -40,6 +40,16 @@ use crate::{Policy, Result, SessionId, SessionStore, SetMode};
 /// the page of [`Error`](crate::Error). Where the data of a session does not fit `T`, or cannot be decrypted, the
 /// error is `Corrupt`, and its [`key`](crate::Error::key) says which session it is: [`destroy`](Self::destroy) it.
 ///
+/// # What it tells
+///
+/// What happens to sessions is told by an [`Observed`](crate::observed::Observed) store beneath. Two things only
+/// `Sessions` knows, and tells metrics, and tracing at level warn:
+///
+/// | metric | kind | what |
+/// | --- | --- | --- |
+/// | `session_store_undecodable_total` | counter | data that could not be decoded; label `kind` |
+/// | `session_store_upkeep_failures_total` | counter | loads that could not touch their session, or encrypt it anew; label `kind` |
+///
 /// # Clocks
 ///
 /// Only the store's clock counts: a node whose own is wrong changes nothing.

@@ -1,0 +1,150 @@
+//! However logins of one user fall together, no more sessions are left than there may be.
+#![cfg(feature = "sessions")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod stage;
+
+use std::sync::Arc;
+
+use session_store_core::sessions::{Login, MaxPerUser};
+use session_store_core::{ErrorKind, SessionKey, Sessions};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use self::stage::{Act, SECOND, Stage, login, user};
+
+fn sessions(stage: &Stage, max: MaxPerUser) -> Sessions<u32> {
+    stage.builder().max_per_user(max).build().unwrap()
+}
+
+/// So many logins, of which none goes past this operation before all have come to it. How many were given a session.
+async fn meet_at(stage: &Stage, operation: &'static str, max: MaxPerUser, count: usize) -> Vec<SessionKey> {
+    let barrier = Arc::new(Barrier::new(count));
+    let wait = move || {
+        let barrier = Arc::clone(&barrier);
+        async move {
+            barrier.wait().await;
+        }
+    };
+    stage.cue(operation, 0, count, if operation == "set" { Act::after(wait) } else { Act::before(wait) });
+    let mut tasks = JoinSet::new();
+    for n in 0..count {
+        let sessions = sessions(stage, max);
+        tasks.spawn(async move { sessions.login(Login::new(user("alice"), u32::try_from(n).unwrap())).await });
+    }
+    let mut given = Vec::new();
+    for answer in tasks.join_all().await {
+        match answer {
+            Ok(session) => given.push(*session.key()),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::LimitReached, "{error}"),
+        }
+    }
+    given
+}
+
+async fn alive(stage: &Stage, keys: &[SessionKey]) -> Vec<SessionKey> {
+    let mut alive = Vec::new();
+    for key in keys {
+        if stage.record(key).await.is_some() {
+            alive.push(*key);
+        }
+    }
+    alive.sort();
+    alive
+}
+
+/// All are created at the same moment, so that only their keys tell which of them stay.
+#[tokio::test]
+async fn all_have_created_before_one_has_listed() {
+    for (max, count) in [(1, 2), (1, 9), (3, 9), (9, 9)] {
+        let stage = Stage::new();
+        let mut given = meet_at(&stage, "set", MaxPerUser::EndOldest(max), count).await;
+        assert_eq!(given.len(), count, "none is refused");
+        given.sort();
+        assert_eq!(alive(&stage, &given).await, given[count - max as usize..], "the last in their order stay");
+
+        let stage = Stage::new();
+        let given = meet_at(&stage, "set", MaxPerUser::Refuse(max), count).await;
+        assert_eq!((given.len(), alive(&stage, &given).await.len()), (max as usize, max as usize));
+        assert_eq!(stage.live().await, u64::from(max));
+    }
+}
+
+#[tokio::test]
+async fn all_have_listed_before_one_has_ended_another() {
+    for max in [MaxPerUser::EndOldest(1), MaxPerUser::EndOldest(3)] {
+        let stage = Stage::new();
+        let given = meet_at(&stage, "list_by_user", max, 8).await;
+        let left = if max == MaxPerUser::EndOldest(1) { 1 } else { 3 };
+        assert_eq!((alive(&stage, &given).await.len(), stage.live().await), (left, left as u64));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_logins_at_once() {
+    for _ in 0..20 {
+        for max in [MaxPerUser::EndOldest(2), MaxPerUser::Refuse(2)] {
+            let stage = Stage::new();
+            login(&stage.sessions(), "alice", 100).await;
+            stage.pass(SECOND);
+            let mut tasks = JoinSet::new();
+            for n in 0..16 {
+                let sessions = sessions(&stage, max);
+                tasks.spawn(async move { sessions.login(Login::new(user("alice"), n)).await.ok() });
+            }
+            tasks.join_all().await;
+            assert_eq!(stage.live().await, 2, "{max:?}");
+        }
+    }
+}
+
+/// Of two of the same moment, the one with the smaller key comes first, also where it was given first.
+#[tokio::test]
+async fn the_newcomer_need_not_be_the_youngest() {
+    let mut outcomes = [0; 2];
+    for _ in 0..40 {
+        let stage = Stage::new();
+        let limited = sessions(&stage, MaxPerUser::EndOldest(1));
+        let (first, second) = (login(&limited, "alice", 1).await, login(&limited, "alice", 2).await);
+        let stays = if first.key() > second.key() { &first } else { &second };
+        assert!(alive(&stage, &[*first.key(), *second.key()]).await == [*stays.key()]);
+        outcomes[usize::from(stays.data == 2)] += 1;
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
+}
+
+/// The same where a login beyond is refused: which is refused is a matter of their keys, but never both.
+#[tokio::test]
+async fn of_two_at_the_same_moment_one_is_refused() {
+    for _ in 0..40 {
+        let stage = Stage::new();
+        let limited = sessions(&stage, MaxPerUser::Refuse(1));
+        let first = login(&limited, "alice", 1).await;
+        let second = limited.login(Login::new(user("alice"), 2)).await;
+        assert_eq!(stage.live().await, 1);
+        match second {
+            Ok(second) => assert!(stage.record(second.key()).await.is_some()),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::LimitReached);
+                assert!(stage.record(first.key()).await.is_some());
+            }
+        }
+    }
+}
+
+/// A login that another has ended already, before it has counted.
+#[tokio::test]
+async fn a_newcomer_that_is_gone_before_it_counts() {
+    for (max, is_refused) in [(MaxPerUser::EndOldest(1), false), (MaxPerUser::Refuse(1), true)] {
+        let stage = Stage::new();
+        let memory = stage.memory.clone();
+        let end_all = move || {
+            let memory = memory.clone();
+            async move { session_store_core::SessionStore::clear(&memory).await.map(drop).unwrap() }
+        };
+        stage.next("list_by_user", Act::before(end_all));
+        let answer = sessions(&stage, max).login(Login::new(user("alice"), 1)).await;
+        assert_eq!(answer.is_err(), is_refused);
+        assert_eq!(stage.live().await, 0);
+    }
+}

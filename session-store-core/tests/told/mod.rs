@@ -1,0 +1,109 @@
+//! All that metrics and tracing are told while a test runs.
+#![allow(dead_code, reason = "each test looks at a part of it")]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use session_store_core::SessionKey;
+use session_store_core::observed::{Audit, Event};
+use tokio::runtime::Builder;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What was logged, and each metric by its name and labels.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) log: String,
+    pub(crate) metrics: BTreeMap<String, DebugValue>,
+}
+
+impl Told {
+    /// Counters whose name and labels contain this.
+    pub(crate) fn counters(&self, part: &str) -> Vec<(&str, u64)> {
+        let counter = |(name, value)| match value {
+            &DebugValue::Counter(count) => Some((String::as_str(name), count)),
+            _ => None,
+        };
+        self.metrics.iter().filter(|(name, _)| name.contains(part)).filter_map(counter).collect()
+    }
+
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.counters(name).iter().map(|(_, count)| count).sum()
+    }
+
+    pub(crate) fn histogram(&self, name: &str) -> Vec<f64> {
+        match self.metrics.get(name) {
+            Some(DebugValue::Histogram(values)) => values.iter().map(|value| value.0).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The lines of the log that contain this.
+    pub(crate) fn lines(&self, part: &str) -> Vec<&str> {
+        self.log.lines().filter(|line| line.contains(part)).collect()
+    }
+}
+
+/// Runs this, and gives all that was told meanwhile.
+pub(crate) fn told<F: Future>(test: impl FnOnce() -> F) -> (Told, F::Output) {
+    let (log, recorder) = (Log::default(), DebuggingRecorder::new());
+    let measured = recorder.snapshotter();
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || written.clone())
+        .with_ansi(false)
+        .finish();
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let answer = tracing::subscriber::with_default(subscriber, || {
+        metrics::with_local_recorder(&recorder, || runtime.block_on(async { test().await }))
+    });
+    let measured = measured.snapshot().into_vec().into_iter().map(|(key, _, _, value)| {
+        let labels: Vec<_> = key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        (format!("{}{{{}}}", key.key().name(), labels.join(",")), value)
+    });
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    (Told { log, metrics: measured.collect() }, answer)
+}
+
+/// An audit that writes down each event, with what it is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    /// Those since the last time.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Audit for Notes {
+    fn record(&self, event: &Event<'_>) {
+        let about = match event {
+            Event::LoggedIn { key, user } => format!("{} {}", user.as_str(), key.to_text()),
+            Event::Created { key }
+            | Event::Ended { key, .. }
+            | Event::Refused { key, .. }
+            | Event::Conflict { key } => key.to_text(),
+            Event::Rotated { from, to } => format!("{} {}", from.to_text(), to.to_text()),
+            Event::EndedAll { user, except, .. } => {
+                format!("{} {}", user.as_str(), except.map_or_else(String::new, SessionKey::to_text))
+            }
+            _ => String::new(),
+        };
+        let note = format!("{} {} {} {about}", event.name(), event.reason(), event.count());
+        self.0.lock().unwrap().push(note.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+}
