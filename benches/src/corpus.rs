@@ -12,6 +12,17 @@ pub(crate) struct Session {
     pub(crate) messagepack: Vec<u8>,
 }
 
+/// The same sessions as the application's own struct.
+pub(crate) fn typed() -> session_store_core::Result<Vec<crate::shop::Session>> {
+    let parsed = LINES.lines().map(|line| {
+        let line: Value = serde_json::from_str(line)?;
+        serde_json::from_value(line.get("session").cloned().unwrap_or_default())
+    });
+    parsed
+        .collect::<std::result::Result<_, serde_json::Error>>()
+        .map_err(|error| session_store_core::Error::config("the corpus does not fit its struct").with_source(error))
+}
+
 pub(crate) fn sessions() -> Result<Vec<Session>> {
     LINES.lines().map(session).collect()
 }

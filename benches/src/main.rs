@@ -1,4 +1,4 @@
-//! `cargo run --release -p benches -- [memory | redis | postgres [url] | mongo [url]]`: the stores side by side with what one would
+//! `cargo run --release -p benches -- [memory | sessions | redis | postgres [url] | mongo [url]]`: the stores side by side with what one would
 //! use instead, in one run on one machine. Ratios are what to look at.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
@@ -10,6 +10,10 @@ mod mongo;
 mod ours;
 mod postgres;
 mod redis;
+mod sessions;
+#[path = "../../examples/quickstart/session.rs"]
+#[allow(dead_code, reason = "the struct of the quickstart, which does more with it")]
+mod shop;
 mod store;
 mod table;
 mod tower;
@@ -30,14 +34,19 @@ fn main() -> ExitCode {
 fn run(arguments: impl Iterator<Item = OsString>) -> measure::Result {
     let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] | ["memory"] => Ok(memory::run()?),
+        [] | ["memory"] => {
+            memory::run()?;
+            Ok(sessions::run()?)
+        }
+        ["sessions"] => Ok(sessions::run()?),
         ["redis"] => redis::run(),
         ["postgres"] => postgres::run(None),
         ["postgres", url] => postgres::run(Some(url)),
         ["mongo"] => mongo::run(None),
         ["mongo", url] => mongo::run(Some(url)),
         other => {
-            Err(format!("no benchmark of {}; there are memory, redis, postgres and mongo", other.join(" ")).into())
+            Err(format!("no benchmark of {}; there are memory, sessions, redis, postgres and mongo", other.join(" "))
+                .into())
         }
     }
 }

@@ -1,6 +1,6 @@
-#![cfg_attr(feature = "codec", doc = include_str!("../README.md"))]
-// Without its codec the README's example would not compile, and it is a test.
-#![cfg_attr(not(feature = "codec"), doc = "The contract of a web session store, built without its codec.")]
+#![cfg_attr(feature = "sessions", doc = include_str!("../README.md"))]
+// Without `Sessions` the README's example would not compile, and it is a test.
+#![cfg_attr(not(feature = "sessions"), doc = "The contract of a web session store, built without `Sessions`.")]
 
 mod entropy;
 mod error;
@@ -55,7 +55,7 @@ pub use crate::policy::Policy;
 pub use crate::record::{Entry, Meta, Record};
 pub use crate::report::corrupt_record_skipped;
 #[cfg(feature = "sessions")]
-pub use crate::sessions::{Session, Sessions};
+pub use crate::sessions::{Login, MaxPerUser, Session, Sessions};
 pub use crate::store::SessionStore;
 pub use crate::time::{MAX_TIMEOUT, MIN_TIMEOUT, Timestamp, timeout_millis};
 pub use crate::timeouts::{Sweep, Timeouts};

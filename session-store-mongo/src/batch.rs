@@ -61,7 +61,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    fn of(Refusal { code, is_taken, .. }: Refusal) -> Result<Self> {
+    pub(crate) fn of(Refusal { code, is_taken, .. }: Refusal) -> Result<Self> {
         match code {
             CONVERSION_FAILURE => Ok(Self::Refused),
             _ if is_taken => Ok(Self::Raced),

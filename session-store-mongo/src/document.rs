@@ -168,7 +168,7 @@ impl<'d> Found<'d> {
     }
 }
 
-fn no_record(key: &SessionKey) -> Error {
+pub(crate) fn no_record(key: &SessionKey) -> Error {
     Error::corrupt(key, "the document under the session's key is no record of this release")
 }
 

@@ -83,7 +83,7 @@ pub(crate) async fn check(link: &Link, collection: &str) -> Result<()> {
     compare(&there.collect::<Result<Vec<_>>>()?)
 }
 
-fn compare(there: &[Document]) -> Result<()> {
+pub(crate) fn compare(there: &[Document]) -> Result<()> {
     for wanted in all() {
         let is_same = |index: &&Document| same(index.get("name"), wanted.get("name"));
         let index = there.iter().find(is_same).ok_or_else(no_indexes)?;

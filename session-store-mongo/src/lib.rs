@@ -6,6 +6,9 @@ mod command;
 mod config;
 mod document;
 mod error;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod indexes;
 mod link;
 mod reply;

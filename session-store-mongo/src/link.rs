@@ -17,7 +17,7 @@ use tracing::subscriber::NoSubscriber;
 
 use crate::command::Commands;
 use crate::error::{Remedy, closed, from_code, from_mongo, from_write_concern, remedy, unexpected};
-use crate::reply::{number, refusals, write_concern_error};
+use crate::reply::{refusals, removed, write_concern_error};
 
 /// Whether a command changes anything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -75,8 +75,7 @@ impl Link {
             // Of many documents, some may be gone already.
             return Err(from_code(refusal.code).with_outcome_unknown());
         }
-        let removed = reply.get("n").and_then(number).and_then(|n| u64::try_from(n).ok());
-        removed.ok_or_else(|| unexpected().with_outcome_unknown())
+        removed(&reply)
     }
 
     /// Runs a command that gives documents.

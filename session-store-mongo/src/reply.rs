@@ -23,6 +23,12 @@ pub(crate) fn number(value: &Bson) -> Option<i32> {
     }
 }
 
+/// How many documents the command has removed.
+pub(crate) fn removed(reply: &Document) -> Result<u64> {
+    let removed = reply.get("n").and_then(number).and_then(|n| u64::try_from(n).ok());
+    removed.ok_or_else(|| unexpected().with_outcome_unknown())
+}
+
 /// A part of a command that failed.
 pub(crate) struct Refusal {
     pub(crate) index: usize,

@@ -279,19 +279,19 @@ impl SessionStore for MongoStore {
 /// Before all others.
 const FIRST: ObjectId = ObjectId::from_bytes([0; 12]);
 
-fn ids(documents: &[&RawDocument]) -> Result<Vec<ObjectId>> {
+pub(crate) fn ids(documents: &[&RawDocument]) -> Result<Vec<ObjectId>> {
     documents.iter().map(|document| document.get_object_id("_id").map_err(|_| unexpected())).collect()
 }
 
 /// A line of a list.
-fn entry(document: &RawDocument) -> Option<Entry> {
+pub(crate) fn entry(document: &RawDocument) -> Option<Entry> {
     let fields = Fields::of(document).ok()?;
     let key = fields.key()?;
     Some(Entry { key, meta: fields.meta(&key).ok()? })
 }
 
 /// Why a rotation was refused (R2), by what was live a moment later; `None` where it would not be refused now.
-fn rotate_refusal(
+pub(crate) fn rotate_refusal(
     from: &SessionKey,
     to: &SessionKey,
     expected: Option<&Version>,

@@ -60,16 +60,16 @@ pub(crate) async fn check(connection: &mut PgConnection, names: &Names) -> Resul
 }
 
 /// What the server says of itself and of the table.
-struct State {
-    version: i32,
-    is_standby: bool,
-    has_schema: bool,
-    table: Option<Table>,
+pub(crate) struct State {
+    pub(crate) version: i32,
+    pub(crate) is_standby: bool,
+    pub(crate) has_schema: bool,
+    pub(crate) table: Option<Table>,
 }
 
-struct Table {
-    comment: Option<String>,
-    has_rights: bool,
+pub(crate) struct Table {
+    pub(crate) comment: Option<String>,
+    pub(crate) has_rights: bool,
 }
 
 impl State {
@@ -100,7 +100,7 @@ impl State {
         })
     }
 
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let version = self.version;
         if version < OLDEST {
             return Err(Error::config(format!(

@@ -3,6 +3,9 @@
 mod batch;
 mod config;
 mod error;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod layout;
 mod link;
 mod names;

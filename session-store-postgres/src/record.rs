@@ -18,22 +18,47 @@ pub(crate) fn key(row: &PgRow, column: usize) -> Result<Option<SessionKey>> {
     Ok(bytes.try_into().ok().map(SessionKey::from_bytes))
 }
 
+/// What is in the columns of a record but its data, in their order.
+pub(crate) struct Columns {
+    pub(crate) owner: Option<Vec<u8>>,
+    pub(crate) created_at: i64,
+    pub(crate) last_seen_at: i64,
+    pub(crate) expires_at: i64,
+    pub(crate) deadline: i64,
+    pub(crate) version: Vec<u8>,
+}
+
+impl Columns {
+    fn read(row: &PgRow, first: usize) -> Result<Self> {
+        Ok(Self {
+            owner: value(row, first)?,
+            created_at: value(row, first + 1)?,
+            last_seen_at: value(row, first + 2)?,
+            expires_at: value(row, first + 3)?,
+            deadline: value(row, first + 4)?,
+            version: value(row, first + 5)?,
+        })
+    }
+
+    pub(crate) fn meta(self, key: &SessionKey) -> Result<Meta> {
+        let no_record = || no_record(key);
+        let meta = Meta {
+            user: self.owner.map(|name| user(&name).ok_or_else(no_record)).transpose()?,
+            created_at: Timestamp::from_millis(self.created_at),
+            last_seen_at: Timestamp::from_millis(self.last_seen_at),
+            expires_at: Timestamp::from_millis(self.expires_at),
+            deadline: Timestamp::from_millis(self.deadline),
+            version: Version::from_bytes(self.version.try_into().map_err(|_| no_record())?),
+        };
+        meta.check(key)?;
+        Ok(meta)
+    }
+}
+
 /// All of a record but its data, out of six columns from this one on. It refuses what no release has written (clause
 /// Z1).
 pub(crate) fn meta(key: &SessionKey, row: &PgRow, first: usize) -> Result<Meta> {
-    let time = |column| value(row, column).map(Timestamp::from_millis);
-    let owner: Option<Vec<u8>> = value(row, first)?;
-    let version: Vec<u8> = value(row, first + 5)?;
-    let meta = Meta {
-        user: owner.map(|name| user(&name).ok_or_else(|| no_record(key))).transpose()?,
-        created_at: time(first + 1)?,
-        last_seen_at: time(first + 2)?,
-        expires_at: time(first + 3)?,
-        deadline: time(first + 4)?,
-        version: Version::from_bytes(version.try_into().map_err(|_| no_record(key))?),
-    };
-    meta.check(key)?;
-    Ok(meta)
+    Columns::read(row, first)?.meta(key)
 }
 
 fn user(name: &[u8]) -> Option<UserId> {
@@ -45,6 +70,6 @@ pub(crate) fn data(row: &PgRow, column: usize) -> Result<Bytes> {
     Ok(Bytes::from(value::<Vec<u8>>(row, column)?))
 }
 
-fn no_record(key: &SessionKey) -> Error {
+pub(crate) fn no_record(key: &SessionKey) -> Error {
     Error::corrupt(key, "the row under the session's key is no record")
 }

@@ -27,7 +27,7 @@ pub(crate) async fn servers(shared: &Shared, allow_eviction: bool) -> Result<()>
 }
 
 /// The text of INFO: lines of `name:value`.
-struct Info(String);
+pub(crate) struct Info(pub(crate) String);
 
 impl Info {
     fn get(&self, name: &str) -> Option<&str> {
@@ -40,7 +40,7 @@ impl Info {
     }
 }
 
-fn check(info: &Info, is_cluster: bool, allow_eviction: bool) -> Result<()> {
+pub(crate) fn check(info: &Info, is_cluster: bool, allow_eviction: bool) -> Result<()> {
     // The latter is Valkey's.
     let mode = info.get("redis_mode").or_else(|| info.get("server_mode"));
     if mode == Some("sentinel") {

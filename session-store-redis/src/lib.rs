@@ -6,6 +6,9 @@ mod clock;
 mod cluster;
 mod config;
 mod error;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keys;
 mod link;
 mod record;

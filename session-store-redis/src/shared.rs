@@ -179,8 +179,7 @@ impl Shared {
     pub(crate) async fn set_clock(&self) -> Result<()> {
         let asked = Instant::now();
         let answer = self.command(&redis::cmd("TIME"), Effect::Read, self.deadline()).await?;
-        let (seconds, micros): (i64, i64) = parse(answer)?;
-        self.clock.set(Timestamp::from_millis(seconds * 1_000 + micros / 1_000), asked);
+        self.clock.set(server_time(answer)?, asked);
         Ok(())
     }
 
@@ -197,6 +196,13 @@ impl Shared {
             }
         });
     }
+}
+
+/// What TIME answers.
+pub(crate) fn server_time(answer: Value) -> Result<Timestamp> {
+    let (seconds, micros): (i64, i64) = parse(answer)?;
+    let millis = seconds.checked_mul(1_000).and_then(|millis| millis.checked_add(micros / 1_000));
+    millis.map(Timestamp::from_millis).ok_or_else(unexpected)
 }
 
 fn confirmed(reply: Reply, replicas: Option<&Replicas>) -> Result<Value> {

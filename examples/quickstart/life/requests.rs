@@ -1,110 +1,114 @@
 //! What the requests of a visitor do.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use session_store_core::{ErrorKind, SetMode};
+use session_store::sessions::Login;
+use session_store::{ErrorKind, Sessions, UserId};
+use tokio::task::JoinSet;
 
-use super::Step;
-use crate::check::{Result, ensure, ensure_refused};
-use crate::shop::{Shop, Visitor};
+use super::{Step, Visitor, ensure_as_expected, loaded, metas};
+use crate::check::{Result, ensure};
+use crate::session::Session;
 
-pub(super) async fn create(shop: &Shop<'_>, visitors: &[Visitor]) -> Result<Step> {
-    ensure(shop.store.count().await? == 0, "the store is empty at the beginning")?;
+pub(super) async fn create(sessions: &Sessions<Session>, corpus: &[Session]) -> Result<(Step, Vec<Visitor>)> {
+    ensure(sessions.store().count().await? == 0, "the store is empty at the beginning")?;
+    let mut visitors = Vec::with_capacity(corpus.len());
     let start = Instant::now();
-    for visitor in visitors {
-        let write = shop.write(&visitor.session)?.with_owner(visitor.owner());
-        shop.store.set(&visitor.key(), &write, SetMode::Create).await?;
+    for data in corpus.iter().cloned() {
+        visitors.push(Visitor::of(match data.user_id {
+            Some(number) => sessions.login(Login::new(UserId::new(number.to_string())?, data)).await?,
+            None => sessions.create(data).await?,
+        }));
     }
     let step = Step::since(start, "create", visitors.len());
 
-    ensure(shop.store.count().await? == visitors.len() as u64, "the store counts every session")?;
-    for visitor in visitors {
-        let again = shop.save(&visitor.key(), &visitor.session, SetMode::Create).await;
-        ensure_refused(again, ErrorKind::AlreadyExists, "a live session is not created again")?;
-    }
-    let users: BTreeSet<_> = visitors.iter().filter_map(|visitor| visitor.user.as_ref()).collect();
-    let anonymous = visitors.iter().filter(|visitor| visitor.user.is_none()).count();
-    let (owned, users) = (visitors.len() - anonymous, users.len());
-    Ok(step.shows(format!("{owned} belong to {users} users, {anonymous} to nobody yet")))
+    ensure(sessions.store().count().await? == visitors.len() as u64, "the store counts every session")?;
+    let users: Vec<_> = visitors.iter().filter_map(|visitor| visitor.user.as_ref()).collect();
+    let (owned, anonymous) = (users.len(), visitors.len() - users.len());
+    let users = users.into_iter().collect::<BTreeSet<_>>().len();
+    Ok((step.shows(format!("{owned} belong to {users} users, {anonymous} to nobody yet")), visitors))
 }
 
-pub(super) async fn read(shop: &Shop<'_>, visitors: &[Visitor]) -> Result<Step> {
-    let mut sessions = Vec::with_capacity(visitors.len());
+pub(super) async fn load(sessions: &Sessions<Session>, visitors: &[Visitor]) -> Result<Step> {
     let start = Instant::now();
     for visitor in visitors {
-        sessions.push(shop.load(&visitor.key()).await?.session);
+        loaded(sessions, visitor).await?;
     }
-    let step = Step::since(start, "read", sessions.len());
+    let step = Step::since(start, "load", visitors.len());
 
-    let stored = visitors.iter().map(|visitor| &visitor.session);
-    ensure(sessions.iter().eq(stored), "every session reads as it was stored")?;
-    Ok(step.shows("every field as it was stored"))
+    ensure_as_expected(sessions, visitors).await?;
+    let untouched = metas(sessions, visitors).await?.iter().all(|meta| meta.last_seen_at == meta.created_at);
+    ensure(untouched, "a load writes nothing so soon")?;
+    Ok(step.shows("every field as it was stored; so soon, nothing is written"))
 }
 
-pub(super) async fn touch(shop: &Shop<'_>, visitors: &[Visitor]) -> Result<Step> {
-    const HOUR: Duration = Duration::from_hours(1);
-    let mut before = Vec::with_capacity(visitors.len());
-    for visitor in visitors {
-        before.push(shop.record(&visitor.key()).await?);
-    }
+/// A load touches by itself when that is due. Here it always is.
+pub(super) async fn touch(sessions: &Sessions<Session>, visitors: &[Visitor]) -> Result<Step> {
+    let eager = Sessions::builder(Arc::clone(sessions.store())).touch_after(Duration::ZERO).build()?;
+    let before = metas(sessions, visitors).await?;
+    // Times are whole milliseconds.
+    tokio::time::sleep(Duration::from_millis(2)).await;
     let start = Instant::now();
     for visitor in visitors {
-        ensure(shop.store.touch(&visitor.key(), HOUR).await?, "a live session can be touched")?;
+        loaded(&eager, visitor).await?;
     }
     let step = Step::since(start, "touch", visitors.len());
 
-    for (visitor, before) in visitors.iter().zip(before) {
-        let after = shop.record(&visitor.key()).await?;
-        ensure(after.meta.expires_at > before.meta.expires_at, "a touch for longer moves the expiry")?;
-        ensure(after.meta.version == before.meta.version, "a touch keeps the version")?;
-        ensure(after.data == before.data, "a touch keeps the data")?;
+    for (before, after) in before.into_iter().zip(metas(sessions, visitors).await?) {
+        ensure(after.expires_at > before.expires_at, "a load that touches moves the expiry")?;
+        ensure((after.deadline, after.version) == (before.deadline, before.version), "it changes nothing else")?;
     }
-    Ok(step.shows("each lives for another hour; data and version stay"))
+    Ok(step.shows("a load when a touch is due: the idle time begins anew"))
 }
 
-pub(super) async fn update(shop: &Shop<'_>, visitors: &mut [Visitor]) -> Result<Step> {
+/// Two requests of each visitor, and those of all visitors, at once.
+pub(super) async fn update(sessions: &Sessions<Session>, visitors: &mut [Visitor]) -> Result<Step> {
+    let mut requests = JoinSet::new();
     let start = Instant::now();
-    for visitor in &mut *visitors {
-        let key = visitor.key();
-        let mut held = shop.load(&key).await?;
-        held.session.visit("/checkout");
-        let version = shop.save(&key, &held.session, SetMode::Update(held.version)).await?;
-        ensure(version != held.version, "every save gives a new version")?;
-        visitor.session.visit("/checkout");
-    }
-    let step = Step::since(start, "update", visitors.len());
-
     for visitor in &*visitors {
-        let saved = shop.load(&visitor.key()).await?.session;
-        ensure(saved == visitor.session, "the page view is in the session")?;
+        for path in ["/first-tab", "/second-tab"] {
+            let (sessions, id, mut tries) = (sessions.clone(), visitor.id.clone(), 0);
+            requests.spawn(async move {
+                let change = |session: &mut Session| {
+                    session.visit(path);
+                    tries += 1;
+                    tries
+                };
+                sessions.update(&id, change).await
+            });
+        }
     }
-    Ok(step.shows("a page view: read, changed, saved at the version read"))
+    let mut again = 0;
+    let count = requests.len();
+    while let Some(tries) = requests.join_next().await {
+        again += tries??.ok_or("a live session can be updated")? - 1;
+    }
+    let step = Step::since(start, "update", count);
+
+    for visitor in visitors {
+        let before = visitor.session.visited_pages.len();
+        visitor.session = loaded(sessions, visitor).await?.data;
+        let both = visitor.session.has_visited("/first-tab") && visitor.session.has_visited("/second-tab");
+        ensure(both && visitor.session.visited_pages.len() == before + 2, "both changes are in the session, once")?;
+    }
+    Ok(step.shows(format!("two of each session at once: none is lost, after {again} retries")))
 }
 
-/// Two requests of one visitor at the same time.
-pub(super) async fn conflict(shop: &Shop<'_>, visitors: &mut [Visitor]) -> Result<Step> {
+pub(super) async fn conflict(sessions: &Sessions<Session>, visitors: &mut [Visitor]) -> Result<Step> {
     let start = Instant::now();
     for visitor in &mut *visitors {
-        let key = visitor.key();
-        let (mut first, mut second) = (shop.load(&key).await?, shop.load(&key).await?);
-        first.session.visit("/from-first-tab");
-        shop.save(&key, &first.session, SetMode::Update(first.version)).await?;
-        second.session.visit("/from-second-tab");
-        let late = shop.save(&key, &second.session, SetMode::Update(second.version)).await;
-        ensure_refused(late, ErrorKind::Conflict, "the second save from the same version is refused")?;
-
-        second = shop.load(&key).await?;
-        second.session.visit("/from-second-tab");
-        shop.save(&key, &second.session, SetMode::Update(second.version)).await?;
-        visitor.session = second.session;
+        let (mut first, mut second) = (loaded(sessions, visitor).await?, loaded(sessions, visitor).await?);
+        first.data.visit("/first-save");
+        ensure(sessions.save(&mut first).await?, "a live session can be saved")?;
+        second.data.visit("/second-save");
+        let refused = sessions.save(&mut second).await.is_err_and(|error| error.kind() == ErrorKind::Conflict);
+        ensure(refused, "the second save of what was loaded at the same time is refused")?;
+        visitor.session = first.data;
     }
     let step = Step::since(start, "conflict", visitors.len());
 
-    for visitor in &*visitors {
-        let saved = shop.load(&visitor.key()).await?.session;
-        let both = saved.has_visited("/from-first-tab") && saved.has_visited("/from-second-tab");
-        ensure(both, "the changes of both requests are in the session")?;
-    }
-    Ok(step.shows("two saves at once: the second is refused and reads again"))
+    ensure_as_expected(sessions, visitors).await?;
+    Ok(step.shows("two load, both save: the second is refused, and overwrites nothing"))
 }

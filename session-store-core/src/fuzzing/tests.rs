@@ -105,11 +105,14 @@ mod codec {
         let policy = Policy::new(14 * DAY, 90 * DAY).ok();
         let mut to_encrypt = plain(&json!({ "to be": "encrypted" }), policy);
         to_encrypt[1] |= 2;
+        let mut damaged = plain(&json!([1]), None);
+        damaged[2] ^= 1;
         let mut seeds = values().map(|(name, value)| (name, plain(&value, None))).to_vec();
         seeds.extend([
             ("with-a-policy", plain(&json!([1]), policy)),
             ("with-no-policy-there-is", [&[1, 4][..], &[0; 16], &[0; 4], &[0xc0]].concat()),
             ("to-encrypt", to_encrypt),
+            ("wrong-checksum", damaged),
             ("later-version", vec![2, 0, 0, 0, 0, 0, 0xc0]),
         ]);
         let files = [

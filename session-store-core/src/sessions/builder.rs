@@ -34,7 +34,7 @@ impl MaxPerUser {
 /// ```
 /// use std::sync::Arc;
 /// use std::time::Duration;
-/// use session_store_core::sessions::MaxPerUser;
+/// use session_store_core::MaxPerUser;
 /// use session_store_core::{Policy, Result, SessionStore, Sessions};
 ///
 /// fn sessions(store: Arc<dyn SessionStore>) -> Result<Sessions<String>> {

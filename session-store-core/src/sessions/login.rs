@@ -19,16 +19,12 @@ const ROUNDS: u32 = 16;
 ///
 /// ```
 /// use std::time::Duration;
-/// use session_store_core::sessions::Login;
-/// use session_store_core::{Policy, Result, Session, SessionId, Sessions, UserId};
+/// use session_store_core::{Login, Policy, Result, Session, SessionId, Sessions, UserId};
 ///
 /// async fn remember(sessions: &Sessions<String>, user: UserId, cookie: Option<&SessionId>) -> Result<Session<String>> {
 ///     const DAY: Duration = Duration::from_hours(24);
-///     let mut login = Login::new(user, "data".to_owned()).policy(Policy::new(14 * DAY, 90 * DAY)?);
-///     if let Some(id) = cookie {
-///         login = login.replacing(id);
-///     }
-///     sessions.login(login).await
+///     let remember_me = Policy::new(14 * DAY, 90 * DAY)?;
+///     sessions.login(Login::new(user, "data".to_owned()).replacing(cookie).policy(remember_me)).await
 /// }
 /// ```
 #[must_use = "a login does nothing until it is given to `Sessions::login`"]
@@ -45,10 +41,16 @@ impl<T> Login<T> {
         Self { user, data, replaced: None, policy: None }
     }
 
-    /// The session that the browser had before, which ends with the login: whoever has planted or seen its ID has
-    /// nothing. Where it is gone already, that is all right.
-    pub fn replacing(mut self, id: &SessionId) -> Self {
-        self.replaced = Some(id.clone());
+    /// A login of this user in the place of a session, whose data it takes over, and which it
+    /// [replaces](Self::replacing).
+    pub fn from_session(user: UserId, session: Session<T>) -> Self {
+        Self { user, data: session.data, replaced: Some(session.id), policy: None }
+    }
+
+    /// The session that the browser had before, if it had one, which ends with the login: whoever has planted or seen
+    /// its ID has nothing. Where it is gone already, that is all right.
+    pub fn replacing<'a>(mut self, id: impl Into<Option<&'a SessionId>>) -> Self {
+        self.replaced = id.into().cloned();
         self
     }
 

@@ -60,8 +60,7 @@ use crate::{Policy, Result, SessionId, SessionStore, SetMode};
 /// # #[tokio::main]
 /// # async fn main() -> session_store_core::Result<()> {
 /// use serde::{Deserialize, Serialize};
-/// use session_store_core::sessions::Login;
-/// use session_store_core::{Page, Result, SessionId, Sessions, UserId};
+/// use session_store_core::{Login, Page, Result, SessionId, Sessions, UserId};
 ///
 /// #[derive(Default, Serialize, Deserialize)]
 /// struct Shop { basket: Vec<String> }
@@ -77,7 +76,7 @@ use crate::{Policy, Result, SessionId, SessionStore, SetMode};
 ///     // The login: a new session, with the basket of the old one, which ends.
 ///     let Some(visitor) = sessions.load(&id).await? else { return Ok(()) };
 ///     let alice = UserId::new("alice")?;
-///     let session = sessions.login(Login::new(alice.clone(), visitor.data).replacing(&id)).await?;
+///     let session = sessions.login(Login::from_session(alice.clone(), visitor)).await?;
 ///     assert!(sessions.load(&id).await?.is_none(), "whoever knew the old cookie has nothing");
 ///
 ///     let devices = sessions.list(&alice, &Page::first(100)?).await?.sessions;

@@ -10,6 +10,8 @@
 //!   the session was read, and found dead or another user's. A session's script refuses a mark older than
 //!   30 s, so such a writer cannot come late. This is why the clocks of the nodes must agree within 30 s.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod rotate;
 mod sweep;
 mod user;
@@ -17,14 +19,14 @@ mod user;
 use std::sync::Arc;
 use std::time::Instant as Deadline;
 
-use session_store_core::{Owner, Result, SessionKey, SetMode, UserId, Version, Write, timeout_millis};
+use session_store_core::{Error, Owner, Result, SessionKey, SetMode, UserId, Version, Write, timeout_millis};
 
 pub(crate) use self::rotate::rotate;
 pub(crate) use self::sweep::{end_all, prune_index, sessions_among};
 pub(crate) use self::user::{destroy_by_user, list_by_user};
 use crate::script::cluster as script;
 use crate::shared::{Effect, Shared, unexpected};
-use crate::wire::{add_mode, add_write, parse, status};
+use crate::wire::{add_mode, add_write, parse, parse_written, status};
 
 /// An entry of a user's index, as it was marked for one record.
 #[derive(Clone, Debug)]
@@ -98,12 +100,17 @@ async fn write_session(
     call.arg(created_at.map_or(String::new(), |millis| millis.to_string()));
     call.arg(entry.map_or(String::new(), |entry| entry.mark.to_string()));
     call.arg(entry.map_or(&[][..], |entry| &entry.user));
-    let answer = shared.script(&script::SET, &call, Effect::Write, deadline).await?;
-    let mut answer = parse::<Vec<redis::Value>>(answer)?.into_iter();
-    let said: Vec<u8> = parse(answer.next().ok_or_else(unexpected)?)?;
+    written(shared.script(&script::SET, &call, Effect::Write, deadline).await?, key)
+}
+
+fn written(answer: redis::Value, key: &SessionKey) -> Result<Written> {
+    let mut answer = parse_written::<Vec<redis::Value>>(answer)?.into_iter();
+    let said: Vec<u8> = parse_written(answer.next().ok_or_else(unexpected_of_write)?)?;
     match (said.as_slice(), answer.next(), answer.next()) {
-        (b"MARK", Some(user), Some(life)) => Ok(Written::NeedsMark(parse(user)?, parse(life)?)),
-        (b"OK", Some(user), Some(mark)) => Ok(Written::Done(Some(Entry { user: parse(user)?, mark: parse(mark)? }))),
+        (b"MARK", Some(user), Some(life)) => Ok(Written::NeedsMark(parse_written(user)?, parse_written(life)?)),
+        (b"OK", Some(user), Some(mark)) => {
+            Ok(Written::Done(Some(Entry { user: parse_written(user)?, mark: parse_written(mark)? })))
+        }
         (said, ..) => status(said, key, key).map(|()| Written::Done(None)),
     }
 }
@@ -154,19 +161,25 @@ async fn end(shared: &Shared, session: &[u8], only: Only<'_>, deadline: Deadline
     };
     let mut call = script::DESTROY.on([session]);
     call.arg(user).arg(version);
-    let answer = shared.script(&script::DESTROY, &call, Effect::Write, deadline).await?;
-    let mut answer = parse::<Vec<Vec<u8>>>(answer)?.into_iter();
+    ended(shared.script(&script::DESTROY, &call, Effect::Write, deadline).await?)
+}
+
+fn ended(answer: redis::Value) -> Result<Ended> {
+    let mut answer = parse_written::<Vec<Vec<u8>>>(answer)?.into_iter();
     match (answer.next().as_deref(), answer.next(), answer.next()) {
-        (Some(b"OK"), Some(user), Some(mark)) => Ok(Ended::Live(entry_of(user, &mark)?)),
+        (Some(b"OK"), Some(user), Some(mark)) => {
+            let mark = number(&mark).map_err(Error::with_outcome_unknown)?;
+            Ok(Ended::Live((!user.is_empty()).then_some(Entry { user, mark })))
+        }
         (Some(b"CORRUPT"), ..) => Ok(Ended::Corrupt),
         (Some(b"NOTHING"), ..) => Ok(Ended::Not),
-        _ => Err(unexpected()),
+        _ => Err(unexpected_of_write()),
     }
 }
 
-fn entry_of(user: Vec<u8>, mark: &[u8]) -> Result<Option<Entry>> {
-    let mark = number(mark)?;
-    Ok((!user.is_empty()).then_some(Entry { user, mark }))
+/// The script was run all the same.
+fn unexpected_of_write() -> Error {
+    unexpected().with_outcome_unknown()
 }
 
 /// A mark or a time, which scripts give as text: a number of theirs has no more than 53 bits.

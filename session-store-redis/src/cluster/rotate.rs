@@ -10,7 +10,7 @@ use super::{Ended, Entry, Only, end, head_of, tidy, write_listed};
 use crate::record::{Head, Stored, decode};
 use crate::script::cluster as script;
 use crate::shared::{Effect, Shared};
-use crate::wire::{parse, status};
+use crate::wire::{parse_written, status};
 
 /// How often a new key is taken back where the servers cannot serve, a second apart.
 const WITHDRAWALS: usize = 30;
@@ -104,7 +104,7 @@ async fn commit(
     let mut may_have_won = false;
     loop {
         let error = match shared.script(&script::COMMIT, &call, Effect::Write, deadline).await {
-            Ok(answer) => return status(&parse::<Vec<u8>>(answer)?, from, from),
+            Ok(answer) => return status(&parse_written::<Vec<u8>>(answer)?, from, from),
             Err(error) => error,
         };
         may_have_won |= error.outcome_unknown();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant as Deadline;
 
 use futures_util::future::join_all;
+use redis::Value;
 use session_store_core::{Entry as Session, Page, Result, SessionKey, Sweep, UserId};
 
 use super::{Ended, Entry, Only, end, head_of, number, tidy, unlist};
@@ -33,7 +34,10 @@ pub(super) struct Marked {
 
 /// All of a user's index, by ascending key.
 pub(super) async fn index_of(shared: &Shared, index: &[u8], deadline: Deadline) -> Result<Vec<Marked>> {
-    let answer = shared.script(&script::INDEX, &script::INDEX.on([index]), Effect::Read, deadline).await?;
+    marked(shared.script(&script::INDEX, &script::INDEX.on([index]), Effect::Read, deadline).await?)
+}
+
+pub(super) fn marked(answer: Value) -> Result<Vec<Marked>> {
     let (now, entries): (u64, Vec<Vec<u8>>) = {
         let mut answer = parse::<Vec<Vec<u8>>>(answer)?.into_iter();
         (number(&answer.next().ok_or_else(unexpected)?)?, answer.collect())
@@ -42,7 +46,7 @@ pub(super) async fn index_of(shared: &Shared, index: &[u8], deadline: Deadline) 
     for entry in entries.chunks_exact(2) {
         let [member, mark] = entry else { continue };
         let (Some(key), mark) = (session_key(member), number(mark)?) else { continue };
-        marked.push(Marked { key, mark, is_old: mark + REPAIR_AFTER_MICROS < now });
+        marked.push(Marked { key, mark, is_old: mark.saturating_add(REPAIR_AFTER_MICROS) < now });
     }
     marked.sort_unstable_by_key(|marked| marked.key);
     Ok(marked)

@@ -1,0 +1,122 @@
+//! The document of a session, and what else a read gives.
+
+use mongodb::bson::{Bson, DateTime, Document, RawDocument, RawDocumentBuf, rawdoc};
+use session_store_core::{Bytes, Error, ErrorKind, Meta, Record, Result, Timestamp, UserId, Version};
+
+use super::{KEY, TO, assert_is_one_of, whole};
+use crate::document::{Found, LAYOUT, binary, key, no_record};
+use crate::error::unexpected;
+use crate::store::{entry, ids, rotate_refusal};
+
+/// By the server's clock, when the documents are read.
+const READ_AT: Timestamp = Timestamp::from_millis(1_764_000_600_000);
+
+/// `bytes` are a session's document, which is written again as one that says the same; or it has expired; or it is
+/// corrupt. Or they are the answer to a read as a whole, or something else.
+pub fn document(bytes: &[u8]) {
+    let Some(document) = whole(bytes) else { return };
+    match read(&answer(&document)) {
+        Ok(Some(record)) => {
+            record.meta.check(&KEY).unwrap();
+            assert!(record.meta.is_live(READ_AT) && record.read_at == READ_AT);
+            let written = encode(&record);
+            assert_eq!(read(&answer(&written)).unwrap().as_ref(), Some(&record));
+            assert!(says(&document, &written));
+            // A list shows the same, under the key that is in the document.
+            assert!(entry(&document).is_none_or(|entry| entry.meta == record.meta));
+        }
+        Ok(None) => assert!(expiry(&document).is_none_or(|expiry| expiry <= READ_AT)),
+        Err(error) => refused(&document, &error),
+    }
+    if let Err(error) = read(&document) {
+        assert_is_one_of(&error, &[no_record(&KEY), contradictory(), unexpected()]);
+    }
+    others(&document);
+}
+
+fn read(answer: &RawDocument) -> Result<Option<Record>> {
+    Found::new(answer)?.record(&KEY)
+}
+
+/// What a read of the document is answered.
+pub(super) fn answer(document: &RawDocument) -> RawDocumentBuf {
+    rawdoc! { "document": document.to_owned(), "read_at": DateTime::from_millis(READ_AT.as_millis()) }
+}
+
+/// Whether all that is written is in the document as well, by the driver's own reading of both, if they can be read.
+fn says(document: &RawDocument, written: &RawDocument) -> bool {
+    let (Ok(document), Ok(written)) = (Document::try_from(document), Document::try_from(written)) else { return true };
+    let bytes = |value: &Bson| match value {
+        // Of whatever subtype they are.
+        Bson::Binary(found) => Bson::from(binary(&found.bytes)),
+        other => other.clone(),
+    };
+    let fields = written.iter().filter(|(name, _)| *name != "key");
+    let mut same = fields.map(|(name, value)| document.get(name).map(bytes).as_ref() == Some(value));
+    same.all(|same| same) && document.contains_key("owner") == written.contains_key("owner")
+}
+
+/// By the driver's own reading of the document as a whole, if it can be read.
+fn expiry(document: &RawDocument) -> Option<Timestamp> {
+    let document = Document::try_from(document).ok()?;
+    Some(Timestamp::from_millis(document.get_datetime("expires_at").ok()?.timestamp_millis()))
+}
+
+fn refused(document: &RawDocument, error: &Error) {
+    assert_is_one_of(error, &[no_record(&KEY), contradictory(), unexpected()]);
+    // What is well-formed, and no record, is corrupt.
+    assert!(Document::try_from(document).is_err() || error.kind() == ErrorKind::Corrupt, "{error:?}");
+    assert!(entry(document).is_none_or(|entry| entry.meta.check(&KEY).is_ok()));
+}
+
+/// What other commands read of a document.
+fn others(document: &RawDocument) {
+    if let Err(error) = ids(&[document]) {
+        assert_is_one_of(&error, &[unexpected()]);
+    }
+    let expected = Version::from_bytes(*b"0123456789abcdef");
+    if let Some(key) = key(document) {
+        let refused = rotate_refusal(&key, &TO, Some(&expected), &[document]).map(|error| error.kind());
+        assert!(matches!(refused, None | Some(ErrorKind::Conflict)));
+    } else {
+        let refused = rotate_refusal(&KEY, &TO, Some(&expected), &[document]).unwrap();
+        assert_eq!(refused.kind(), ErrorKind::NotFound);
+    }
+}
+
+/// A document as an update leaves it behind.
+pub(super) fn encode(record: &Record) -> RawDocumentBuf {
+    let Meta { user, created_at, last_seen_at, expires_at, deadline, version } = &record.meta;
+    let date = |time: &Timestamp| DateTime::from_millis(time.as_millis());
+    let (key, version, data) = (binary(KEY.as_bytes()), binary(version.as_bytes()), binary(&record.data));
+    match user {
+        Some(user) => rawdoc! {
+            "layout": LAYOUT, "key": key, "owner": binary(user.as_str().as_bytes()), "created_at": date(created_at),
+            "last_seen_at": date(last_seen_at), "expires_at": date(expires_at), "deadline": date(deadline),
+            "version": version, "data": data,
+        },
+        None => rawdoc! {
+            "layout": LAYOUT, "key": key, "created_at": date(created_at), "last_seen_at": date(last_seen_at),
+            "expires_at": date(expires_at), "deadline": date(deadline), "version": version, "data": data,
+        },
+    }
+}
+
+pub(super) fn alices() -> Record {
+    let at = |minute: i64| Timestamp::from_millis(1_764_000_000_000 + minute * 60_000);
+    let meta = Meta {
+        user: Some(UserId::new("alice").unwrap()),
+        created_at: at(0),
+        last_seen_at: at(5),
+        expires_at: at(35),
+        deadline: at(720),
+        version: Version::from_bytes(*b"0123456789abcdef"),
+    };
+    Record { meta, data: Bytes::from_static(b"data"), read_at: READ_AT }
+}
+
+/// The error about a session that ended before it began.
+fn contradictory() -> Error {
+    let alices = alices().meta;
+    Meta { created_at: alices.deadline, ..alices }.check(&KEY).unwrap_err()
+}

@@ -1,0 +1,23 @@
+//! What is tried with any bytes: by the targets in `fuzz/`, and by the tests here with those in `corpus/`.
+//!
+//! Each function panics where a decoder does not keep its word. What a row is made of is the driver's to decode, and is
+//! left to it.
+#![allow(clippy::panic, clippy::unwrap_used, clippy::missing_panics_doc, reason = "a decoder is at fault then")]
+
+mod layout;
+mod row;
+#[cfg(test)]
+mod tests;
+
+use session_store_core::{Error, SessionKey};
+
+pub use self::layout::layout;
+pub use self::row::row;
+
+const KEY: SessionKey = SessionKey::from_bytes([7; SessionKey::LEN]);
+
+/// The error is one of these, with all that can be seen of it: so it shows nothing of what was decoded.
+fn assert_is_one_of(error: &Error, all: &[Error]) {
+    let seen = |error: &Error| (error.key().copied(), error.to_string(), format!("{error:?}"));
+    assert!(all.iter().any(|one| seen(one) == seen(error)), "{error:?}");
+}
