@@ -86,6 +86,32 @@ find_mongod() {
     apt_install libcurl4 libssl3 && "$program" --version >/dev/null 2>&1
 }
 
+# A library, which gives a process a clock of its own.
+provide_faketime() {
+    local variable=SESSION_STORE_TEST_FAKETIME library
+    if [[ -n ${!variable-} ]]; then
+        if [[ ! -r ${!variable} ]]; then
+            say "$variable names no library: ${!variable}"
+            exit 1
+        fi
+        say "faketime: ${!variable}, named by $variable"
+    elif library=$(find_faketime) || { apt_install faketime && library=$(find_faketime); }; then
+        give "$variable" "$library"
+        say "faketime: $library"
+    else
+        leave_out "faketime" "it is not installed here, and Debian's package cannot be had"
+    fi
+}
+
+# Debian has it in the folder of its architecture.
+find_faketime() {
+    local library
+    for library in /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib{,64}/faketime/libfaketimeMT.so.1; do
+        [[ ! -r $library ]] || { echo "$library"; return; }
+    done
+    return 1
+}
+
 # must_be_a_program VARIABLE [NAME]: the variable names the program, or its folder.
 must_be_a_program() {
     [[ -x ${!1}${2:+/$2} ]] && return

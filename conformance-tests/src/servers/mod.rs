@@ -25,6 +25,8 @@
 //! | `SESSION_STORE_TEST_POSTGRES_PROGRAMS` | the folder of `postgres`, `initdb` and `pg_basebackup` |
 //! | `SESSION_STORE_TEST_PGBOUNCER` | `pgbouncer` |
 //! | `SESSION_STORE_TEST_MONGOD` | `mongod` |
+//!
+//! `SESSION_STORE_TEST_FAKETIME` names the library by which a process of a test's own has a clock that is wrong.
 
 mod access;
 mod account;
@@ -120,6 +122,17 @@ pub fn mongod_program() -> Result<PathBuf> {
             "no mongod program: run scripts/test, or `eval \"$(scripts/databases up)\"`, or name one in {VARIABLE}"
         ))
     })
+}
+
+/// The library `libfaketimeMT.so.1`, for `LD_PRELOAD`.
+///
+/// # Errors
+///
+/// `Unavailable` where there is none. The message says what to do.
+pub fn faketime_library() -> Result<PathBuf> {
+    const VARIABLE: &str = "SESSION_STORE_TEST_FAKETIME";
+    named_by(VARIABLE)
+        .ok_or_else(|| unavailable(format!("no library of faketime: run scripts/test, or name one in {VARIABLE}")))
 }
 
 fn named_by(variable: &str) -> Option<PathBuf> {
