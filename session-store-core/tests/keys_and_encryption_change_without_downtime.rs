@@ -92,12 +92,12 @@ fn every_ring_on_every_form_of_data() {
         (
             "writing unencrypted",
             Some(ring(1).writing_unencrypted()),
-            [Current(None), Anew(None), Refused(NOT_IN_THE_RING), Refused(NOT_IN_THE_RING)],
+            [Current(None), Current(None), Refused(NOT_IN_THE_RING), Refused(NOT_IN_THE_RING)],
         ),
         (
             "writing unencrypted, with all keys",
             Some(two_is_next().with_former(key(3)).writing_unencrypted()),
-            [Current(None), Anew(None), Anew(None), Anew(None)],
+            [Current(None), Current(None), Current(None), Anew(None)],
         ),
     ];
     let forms = [Codec::new(), codec(ring(1)), codec(ring(2)), codec(ring(3))];

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use session_store_core::sessions::{Login, MaxPerUser};
 use session_store_core::{ErrorKind, SessionKey, Sessions};
+use session_store_memory::MemoryStore;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -53,19 +54,18 @@ async fn alive(stage: &Stage, keys: &[SessionKey]) -> Vec<SessionKey> {
     alive
 }
 
-/// All are created at the same moment, so that only their keys tell which of them stay.
+/// All are created at the same moment, of a clock that stands still, so that in the end only their keys tell which stay.
 #[tokio::test]
 async fn all_have_created_before_one_has_listed() {
     for (max, count) in [(1, 2), (1, 9), (3, 9), (9, 9)] {
         let stage = Stage::new();
-        let mut given = meet_at(&stage, "set", MaxPerUser::EndOldest(max), count).await;
+        let given = meet_at(&stage, "set", MaxPerUser::EndOldest(max), count).await;
         assert_eq!(given.len(), count, "none is refused");
-        given.sort();
-        assert_eq!(alive(&stage, &given).await, given[count - max as usize..], "the last in their order stay");
+        assert_eq!((alive(&stage, &given).await.len(), stage.live().await), (max as usize, u64::from(max)));
 
         let stage = Stage::new();
         let given = meet_at(&stage, "set", MaxPerUser::Refuse(max), count).await;
-        assert_eq!((given.len(), alive(&stage, &given).await.len()), (max as usize, max as usize));
+        assert_eq!(alive(&stage, &given).await.len(), max as usize, "none that was refused lives");
         assert_eq!(stage.live().await, u64::from(max));
     }
 }
@@ -98,37 +98,43 @@ async fn many_logins_at_once() {
     }
 }
 
-/// Of two of the same moment, the one with the smaller key comes first, also where it was given first.
+/// By a clock that goes on: the second of two that come one after the other is the newest, however fast it comes.
 #[tokio::test]
-async fn the_newcomer_need_not_be_the_youngest() {
-    let mut outcomes = [0; 2];
-    for _ in 0..40 {
-        let stage = Stage::new();
-        let limited = sessions(&stage, MaxPerUser::EndOldest(1));
-        let (first, second) = (login(&limited, "alice", 1).await, login(&limited, "alice", 2).await);
-        let stays = if first.key() > second.key() { &first } else { &second };
-        assert!(alive(&stage, &[*first.key(), *second.key()]).await == [*stays.key()]);
-        outcomes[usize::from(stays.data == 2)] += 1;
+async fn a_login_outlives_one_of_the_same_moment() {
+    let store = Arc::new(MemoryStore::new());
+    let limited = Sessions::builder(store).max_per_user(MaxPerUser::EndOldest(1)).build().unwrap();
+    let mut before = login(&limited, "alice", 0).await;
+    for n in 1..200 {
+        let session = login(&limited, "alice", n).await;
+        assert!(limited.load(session.id()).await.unwrap().is_some(), "login {n}");
+        assert!(limited.load(before.id()).await.unwrap().is_none(), "login {n}");
+        before = session;
     }
-    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
 }
 
-/// The same where a login beyond is refused: which is refused is a matter of their keys, but never both.
 #[tokio::test]
-async fn of_two_at_the_same_moment_one_is_refused() {
-    for _ in 0..40 {
-        let stage = Stage::new();
-        let limited = sessions(&stage, MaxPerUser::Refuse(1));
+async fn a_login_is_refused_for_one_of_the_same_moment() {
+    for n in 0..100 {
+        let store = Arc::new(MemoryStore::new());
+        let limited = Sessions::builder(store).max_per_user(MaxPerUser::Refuse(1)).build().unwrap();
         let first = login(&limited, "alice", 1).await;
         let second = limited.login(Login::new(user("alice"), 2)).await;
-        assert_eq!(stage.live().await, 1);
-        match second {
-            Ok(second) => assert!(stage.record(second.key()).await.is_some()),
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::LimitReached);
-                assert!(stage.record(first.key()).await.is_some());
-            }
-        }
+        assert_eq!(second.unwrap_err().kind(), ErrorKind::LimitReached, "round {n}");
+        assert!(limited.load(first.id()).await.unwrap().is_some(), "round {n}");
+    }
+}
+
+/// Where the clock stands still, no login waits for ever: their keys decide.
+#[tokio::test]
+async fn of_two_at_the_same_moment_one_stays() {
+    for max in [MaxPerUser::EndOldest(1), MaxPerUser::Refuse(1)] {
+        let stage = Stage::new();
+        let limited = sessions(&stage, max);
+        let first = login(&limited, "alice", 1).await;
+        let second = limited.login(Login::new(user("alice"), 2)).await;
+        let mut keys = vec![*first.key()];
+        keys.extend(second.ok().map(|session| *session.key()));
+        assert_eq!((alive(&stage, &keys).await.len(), stage.live().await), (1, 1));
     }
 }
 

@@ -69,7 +69,9 @@ fn trials(stage: &Arc<Stage>) -> Vec<Trial> {
         add("updates_of_8_tasks_on_two_nodes_lose_nothing", |place| Box::pin(updates::lose_nothing(place)));
         add("of_rotations_at_once_one_succeeds", |place| Box::pin(updates::one_rotation_succeeds(place)));
         add("the_newest_sessions_are_left_on_every_node", |place| Box::pin(limits::the_newest_are_left(place)));
-        add("logins_over_the_limit_are_refused_on_every_node", |place| Box::pin(limits::the_oldest_are_left(place)));
+        add("logins_over_the_limit_are_refused_on_every_node", |place| {
+            Box::pin(limits::logins_beyond_are_refused(place))
+        });
         add("sessions_that_get_new_ids_count_against_the_limit", |place| Box::pin(limits::rotating_count(place)));
         add("sessions_that_get_new_ids_outlast_refused_logins", |place| Box::pin(limits::rotating_outlast(place)));
         add("encryption_is_introduced_and_given_up_under_load", |place| Box::pin(encryption::comes_and_goes(place)));

@@ -124,7 +124,7 @@ pub enum Cause {
     Replaced,
     /// Its user had more sessions than there may be.
     Surplus,
-    /// The login that made it could not be completed.
+    /// The login that made it could not be completed, or had to begin anew.
     Abandoned,
 }
 

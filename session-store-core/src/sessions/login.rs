@@ -4,14 +4,21 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::sleep;
 
 use super::inner::Inner;
+use super::update::pause;
 use super::{MaxPerUser, Session, Sessions};
 use crate::observed::{Cause, Why, because};
-use crate::{Entry, Error, ErrorKind, Owner, Page, Policy, Result, SessionId, SessionKey, SetMode, UserId};
+use crate::{
+    Entry, Error, ErrorKind, Owner, Page, Policy, Result, SessionId, SessionKey, SetMode, UserId, Version, Write,
+};
 
 /// How often the surplus is counted anew, when sessions change their IDs at the same moment.
 const ROUNDS: u32 = 16;
+
+/// How often a login begins that meets another of the same millisecond. After that, their keys decide.
+const ATTEMPTS: u32 = 8;
 
 /// A login, for [`Sessions::login`].
 ///
@@ -72,7 +79,10 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     /// has no more than [there may be](super::Builder::max_per_user). The clock of the absolute timeout begins anew.
     ///
     /// Of any number of logins at once, on any nodes, the same sessions are left when all have returned. So the session
-    /// of a login that returns may be gone already, ended by later ones, or by others of the same millisecond.
+    /// of a login that returns may be gone already, ended by later ones.
+    ///
+    /// It needs a Tokio runtime with timers: a login of the same millisecond as another, of which only one can stay, waits
+    /// for a moment and begins anew.
     ///
     /// # Errors
     ///
@@ -82,38 +92,70 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     /// the way, but that the new session may live until its idle timeout; nobody has its ID.
     pub async fn login(&self, login: Login<T>) -> Result<Session<T>> {
         let Login { user, data, replaced, policy: own_policy } = login;
-        let id = SessionId::generate()?;
-        let key = self.inner.hashing.key(&id)?;
-        let write = self.inner.write(&key, &data, own_policy)?.with_owner(Owner::User(user.clone()));
-        let outcome = self.inner.begin(&key, &write, replaced.as_ref(), &user).await;
-        if let Err(error) = &outcome
-            && error.kind() != ErrorKind::LimitReached
-        {
-            // Nobody gets its ID, so it must not live. What this meets itself is less than what is told already.
-            let _ = because(Why::Ended(Cause::Abandoned), self.inner.store.destroy(&key)).await;
+        let mut attempt = 1;
+        loop {
+            let id = SessionId::generate()?;
+            let key = self.inner.hashing.key(&id)?;
+            let write = self.inner.write(&key, &data, own_policy)?.with_owner(Owner::User(user.clone()));
+            let newcomer = Newcomer { key: &key, user: &user, write: &write, attempt };
+            match self.inner.begin(&newcomer, replaced.as_ref()).await? {
+                Some(version) => {
+                    let policy = own_policy.unwrap_or(self.inner.policy);
+                    let (user, time_left) = (Some(user), policy.absolute());
+                    return Ok(Session { data, id, key, user, version, own_policy, policy, time_left });
+                }
+                None => sleep(pause(attempt)?).await,
+            }
+            attempt += 1;
         }
-        let policy = own_policy.unwrap_or(self.inner.policy);
-        let version = outcome?;
-        Ok(Session { data, id, key, user: Some(user), version, own_policy, policy, time_left: policy.absolute() })
     }
 }
 
+/// A session that a login begins.
+struct Newcomer<'a> {
+    key: &'a SessionKey,
+    user: &'a UserId,
+    write: &'a Write,
+    attempt: u32,
+}
+
+/// What became of a newcomer.
+enum Place {
+    Stays,
+    Refused,
+    /// Of the same millisecond as another, of which only one can stay.
+    Tied,
+}
+
 impl Inner {
-    async fn begin(
-        &self,
-        key: &SessionKey,
-        write: &crate::Write,
-        replaced: Option<&SessionId>,
-        user: &UserId,
-    ) -> Result<crate::Version> {
-        let version = self.store.set(key, write, SetMode::Create).await?;
-        if let Some(id) = replaced {
-            because(Why::Ended(Cause::Replaced), self.destroy(id)).await?;
+    /// The version of the newcomer; `None` when it has to begin anew.
+    async fn begin(&self, newcomer: &Newcomer<'_>, replaced: Option<&SessionId>) -> Result<Option<Version>> {
+        let begun = async {
+            let version = self.store.set(newcomer.key, newcomer.write, SetMode::Create).await?;
+            if let Some(id) = replaced {
+                because(Why::Ended(Cause::Replaced), self.destroy(id)).await?;
+            }
+            let place = match self.max_per_user {
+                Some(max) => self.end_surplus(newcomer, max).await?,
+                None => Place::Stays,
+            };
+            Ok((version, place))
+        };
+        match begun.await {
+            Ok((version, Place::Stays)) => Ok(Some(version)),
+            Ok((_, Place::Refused)) => Err(limit_reached(newcomer.key)),
+            Ok((_, Place::Tied)) => self.abandon(newcomer).await.map(|()| None),
+            Err(error) => {
+                // What this meets itself is less than what is told already.
+                let _ = self.abandon(newcomer).await;
+                Err(error)
+            }
         }
-        if let Some(max) = self.max_per_user {
-            self.end_surplus(user, key, max).await?;
-        }
-        Ok(version)
+    }
+
+    /// Nobody gets its ID, so it must not live.
+    async fn abandon(&self, newcomer: &Newcomer<'_>) -> Result<()> {
+        because(Why::Ended(Cause::Abandoned), self.store.destroy(newcomer.key)).await.map(drop)
     }
 
     pub(super) async fn destroy(&self, id: &SessionId) -> Result<bool> {
@@ -128,25 +170,31 @@ impl Inner {
     ///
     /// The first `max` in that order, or the last, are never a surplus to anybody. All others are one to the login that
     /// lists last, which sees every session that was created before, or where logins are refused, to their own.
-    async fn end_surplus(&self, user: &UserId, newcomer: &SessionKey, max: MaxPerUser) -> Result<()> {
+    async fn end_surplus(&self, newcomer: &Newcomer<'_>, max: MaxPerUser) -> Result<Place> {
         for _ in 0..ROUNDS {
-            let mut entries = self.entries(user).await?;
+            let mut entries = self.entries(newcomer.user).await?;
             entries.sort_by_key(|entry| (entry.meta.created_at, entry.key));
-            let place = entries.iter().position(|entry| entry.key == *newcomer);
-            let stays = place.is_some_and(|place| place < max.count());
+            let place = entries.iter().position(|entry| entry.key == *newcomer.key);
+            let boundary = match max {
+                MaxPerUser::EndOldest(_) => entries.len().saturating_sub(max.count()),
+                MaxPerUser::Refuse(_) => entries.len().min(max.count()),
+            };
+            if newcomer.attempt < ATTEMPTS && place.is_some_and(|place| is_split(&entries, place, boundary)) {
+                return Ok(Place::Tied);
+            }
+            let stays = place.is_some_and(|place| place < boundary);
             let surplus = match max {
-                MaxPerUser::EndOldest(_) => entries.get(..entries.len().saturating_sub(max.count())),
-                MaxPerUser::Refuse(_) if stays => entries.get(max.count()..),
+                MaxPerUser::EndOldest(_) => entries.get(..boundary),
+                MaxPerUser::Refuse(_) if stays => entries.get(boundary..),
                 // A login that is refused ends no other session: there may be more than `max` since that was lowered.
                 MaxPerUser::Refuse(_) => place.and_then(|place| entries.get(place..=place)),
             };
-            let surplus = surplus.unwrap_or_default();
-            let is_settled = self.end(surplus, newcomer, max).await?;
+            let is_settled = self.end(surplus.unwrap_or_default(), newcomer.key, max).await?;
             if matches!(max, MaxPerUser::Refuse(_)) && !stays {
-                return Err(limit_reached(newcomer));
+                return Ok(Place::Refused);
             }
             if is_settled {
-                return Ok(());
+                return Ok(Place::Stays);
             }
         }
         Err(Error::new(ErrorKind::Conflict, "the user's sessions changed each time they were counted; try again later")
@@ -176,6 +224,15 @@ impl Inner {
         }
         Ok(all)
     }
+}
+
+/// Whether the boundary parts the sessions of the same millisecond as that at `place`. Which of them came first is not
+/// known, and their keys are no reason to end one of them.
+fn is_split(entries: &[Entry], place: usize, boundary: usize) -> bool {
+    let Some(created_at) = entries.get(place).map(|entry| entry.meta.created_at) else { return false };
+    let first = entries.partition_point(|entry| entry.meta.created_at < created_at);
+    let end = entries.partition_point(|entry| entry.meta.created_at <= created_at);
+    first < boundary && boundary < end
 }
 
 fn limit_reached(newcomer: &SessionKey) -> Error {

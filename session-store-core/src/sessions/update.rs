@@ -68,7 +68,7 @@ pub(super) fn too_many_conflicts() -> Error {
 }
 
 /// Random, so that requests that met once do not meet again; up to twice as long each time.
-fn pause(attempt: u32) -> Result<Duration> {
+pub(super) fn pause(attempt: u32) -> Result<Duration> {
     let longest = Duration::from_millis(1 << attempt.min(6)).min(LONGEST_PAUSE);
     let part = f64::from(u32::from_le_bytes(entropy::random()?)) / f64::from(u32::MAX);
     Ok(longest.mul_f64(part))
