@@ -1,6 +1,6 @@
 //! zstd, with or without a trained dictionary.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -115,7 +115,11 @@ pub(super) struct Compression {
     dictionaries: Vec<Dictionary>,
 }
 
+/// The most bytes that a thread keeps for what it decompresses next.
+const KEPT: usize = 1 << 16;
+
 thread_local! {
+    static PLAIN: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     // A context is hundreds of kilobytes: made once a thread, not once a session.
     static ENCODER: RefCell<Option<CCtx<'static>>> = const { RefCell::new(None) };
     static DECODER: RefCell<Option<DCtx<'static>>> = const { RefCell::new(None) };
@@ -153,8 +157,13 @@ impl Compression {
         Ok((frame.len() < plain.len()).then_some(frame))
     }
 
-    /// What the one zstd frame of an envelope holds, allocating no more than `limit` bytes for it.
-    pub(super) fn decompress(&self, envelope: &Envelope<'_>, limit: usize) -> Result<Vec<u8>> {
+    /// Reads what the one zstd frame of an envelope holds, allocating no more than `limit` bytes for it.
+    pub(super) fn decompress<A>(
+        &self,
+        envelope: &Envelope<'_>,
+        limit: usize,
+        read: impl FnOnce(&[u8]) -> Result<A>,
+    ) -> Result<A> {
         let dictionary = self.checked_dictionary(envelope)?;
         let frame = &*envelope.payload;
         if zstd_safe::find_frame_compressed_size(frame) != Ok(frame.len()) {
@@ -164,7 +173,9 @@ impl Compression {
             Ok(Some(size)) => usize::try_from(size).unwrap_or(usize::MAX),
             _ => return Err(corrupt("the compressed data does not tell its size")),
         };
-        let mut plain = Vec::new();
+        // The place is taken out while it is used: a type that decodes data of its own finds another.
+        let mut plain = PLAIN.take();
+        plain.clear();
         // The size is what the frame claims, which need not be true, nor fit into memory.
         if size > limit || plain.try_reserve_exact(size).is_err() {
             return Err(corrupt("the data is over the codec's decoded limit"));
@@ -177,7 +188,11 @@ impl Compression {
             }
             .map_err(|_| corrupt("the compressed data is damaged"))
         })?;
-        Ok(plain)
+        let answer = read(&plain);
+        if plain.capacity() <= KEPT {
+            PLAIN.set(plain);
+        }
+        answer
     }
 
     /// The checksum of the dictionary that compresses. A dictionary has none of its own, and a damaged one

@@ -276,7 +276,7 @@ impl Codec {
         let envelope = self.open(key, data)?;
         let policy = envelope.head.policy;
         if envelope.head.is_compressed() {
-            return Ok((messagepack::decode(&self.decompress(&envelope)?)?, policy));
+            return Ok((self.decompress(&envelope, messagepack::decode)?, policy));
         }
         envelope.check(0)?;
         if envelope.payload.len() > self.decoded_limit {
@@ -288,8 +288,8 @@ impl Codec {
 
 #[cfg(feature = "compression")]
 impl Codec {
-    fn decompress(&self, envelope: &Envelope<'_>) -> Result<Vec<u8>> {
-        self.compression.decompress(envelope, self.decoded_limit)
+    fn decompress<A>(&self, envelope: &Envelope<'_>, read: impl FnOnce(&[u8]) -> Result<A>) -> Result<A> {
+        self.compression.decompress(envelope, self.decoded_limit, read)
     }
 
     fn basis(&self, envelope: &Envelope<'_>) -> Result<u32> {
@@ -301,7 +301,7 @@ impl Codec {
 #[cfg(not(feature = "compression"))]
 #[allow(clippy::unused_self, reason = "the signatures of the build that can")]
 impl Codec {
-    fn decompress(&self, _envelope: &Envelope<'_>) -> Result<Vec<u8>> {
+    fn decompress<A>(&self, _envelope: &Envelope<'_>, _read: impl FnOnce(&[u8]) -> Result<A>) -> Result<A> {
         Err(compressed())
     }
 
