@@ -66,7 +66,8 @@ fn cpu_time() -> Duration {
 }
 
 fn micros_each(begin: Duration) -> f64 {
-    (cpu_time() - begin).div_duration_f64(Duration::from_micros(1)) / f64::from(u32::try_from(LOADS).unwrap_or(1))
+    cpu_time().saturating_sub(begin).div_duration_f64(Duration::from_micros(1))
+        / f64::from(u32::try_from(LOADS).unwrap_or(1))
 }
 
 pub(crate) fn run() -> Result<()> {
