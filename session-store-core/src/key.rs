@@ -13,6 +13,9 @@ use crate::{Error, Result, SessionId};
 /// [`to_text`](Self::to_text). `Debug` redacts it all the same, so that no log collects keys by the
 /// way. Keys order by their bytes.
 ///
+/// Where `Sessions` are built with a pepper, the keys of their sessions are computed with it, and are others than
+/// those that `From<&SessionId>` gives.
+///
 /// # Example: a key in a web form and back
 ///
 /// ```

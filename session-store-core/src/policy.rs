@@ -37,12 +37,12 @@ impl Policy {
     /// NIST SP 800-63B-4, section 2.3.3 (AAL3): 15 minutes idle, 12 hours in all.
     pub const NIST_AAL3: Self = Self { idle: Duration::from_mins(15), absolute: Duration::from_hours(12) };
 
-    /// OWASP Session Management Cheat Sheet, "Session Expiration", for applications of low risk: 30 minutes idle,
-    /// 8 hours in all (a working day).
+    /// OWASP Session Management Cheat Sheet, "Session Expiration": 30 minutes idle, the most of what it gives for
+    /// applications of low risk (15 to 30), and 8 hours in all, the most of what it gives for a working day (4 to 8).
     pub const OWASP_LOW_RISK: Self = Self { idle: Duration::from_mins(30), absolute: Duration::from_hours(8) };
 
-    /// OWASP Session Management Cheat Sheet, "Session Expiration", for applications of high value: 5 minutes idle,
-    /// 4 hours in all.
+    /// OWASP Session Management Cheat Sheet, "Session Expiration": 5 minutes idle, the most of what it gives for
+    /// applications of high value (2 to 5), and 4 hours in all, the least of what it gives for a working day (4 to 8).
     pub const OWASP_HIGH_VALUE: Self = Self { idle: Duration::from_mins(5), absolute: Duration::from_hours(4) };
 
     /// A session dies `idle` after it was last seen, and `absolute` after it was created at the latest. Both count

@@ -17,19 +17,21 @@ pub(crate) struct Secret(Arc<Zeroizing<[u8; LEN]>>);
 
 impl Secret {
     pub(crate) fn generate() -> Result<Self> {
-        Self::filled(entropy::fill)
+        let mut outcome = Ok(());
+        let secret = Self::filled(|secret| outcome = entropy::fill(secret));
+        outcome.map(|()| secret)
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; LEN]) -> Self {
-        Self(Arc::new(Zeroizing::new(*bytes)))
+        Self::filled(|secret| secret.copy_from_slice(bytes))
     }
 
-    fn filled(fill: impl FnOnce(&mut [u8; LEN]) -> Result<()>) -> Result<Self> {
-        let mut secret = Arc::new(Zeroizing::new([0; LEN]));
-        if let Some(bytes) = Arc::get_mut(&mut secret) {
-            fill(bytes)?;
-        }
-        Ok(Self(secret))
+    fn filled(fill: impl FnOnce(&mut [u8; LEN])) -> Self {
+        let mut secret: Arc<Zeroizing<[u8; LEN]>> = Arc::default();
+        // Nobody else has it yet, so nothing is copied.
+        let place: &mut Zeroizing<[u8; LEN]> = Arc::make_mut(&mut secret);
+        fill(place);
+        Self(secret)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; LEN] {
@@ -46,10 +48,7 @@ impl Secret {
         // The decoder wants room for whole groups of three bytes.
         let mut decoded = Zeroizing::new([0; LEN + 1]);
         match (URL_SAFE_NO_PAD.decode_slice(text, &mut *decoded), decoded.first_chunk::<LEN>()) {
-            (Ok(LEN), Some(bytes)) => Self::filled(|secret| {
-                secret.copy_from_slice(bytes);
-                Ok(())
-            }),
+            (Ok(LEN), Some(bytes)) => Ok(Self::from_bytes(bytes)),
             _ => Err(Error::invalid_input(format!(
                 "{what} is 32 random bytes as 43 characters of base64url without padding; make one with `generate`"
             ))),

@@ -131,7 +131,7 @@ impl Write {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
-                    "the data has {len} bytes and the limit is {limit}; keep less in the session or raise the store's data limit"
+                    "the data has {len} bytes and the limit is {limit}; keep less in the session or raise the data limit"
                 ),
             ));
         }

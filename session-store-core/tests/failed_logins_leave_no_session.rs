@@ -84,7 +84,7 @@ async fn the_cause_is_told_where_cleaning_up_fails_too() {
 #[tokio::test]
 async fn a_refusal_whose_cleaning_up_fails_is_cleaned_up_again() {
     let (stage, sessions, anonymous, _) = stage(MaxPerUser::Refuse(2)).await;
-    stage.cue("destroy", 1, 1, Act::Fails(ErrorKind::Timeout));
+    stage.next("destroy", Act::Fails(ErrorKind::Timeout));
     let replacing = Login::new(user("alice"), "new".to_owned()).replacing(anonymous.id());
     assert_eq!(sessions.login(replacing).await.unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(data_of_alice(&stage).await.len(), 2);
@@ -104,17 +104,46 @@ async fn data_that_cannot_be_stored_reach_no_database() {
     assert!(sessions.load(anonymous.id()).await.unwrap().is_some());
 }
 
-/// As where a request is given up: what has begun ends later, by its timeouts, and by the limit.
+/// As where the browser hangs up.
 #[tokio::test]
-async fn a_login_that_is_dropped_leaves_no_session_that_counts_for_ever() {
-    let (stage, sessions, _, _) = stage(OLDEST).await;
+async fn a_login_that_is_dropped_leaves_no_session() {
+    let (stage, sessions, ..) = stage(OLDEST).await;
     stage.next("list_by_user", Act::before(std::future::pending));
     let dropped = sessions.login(Login::new(user("alice"), "dropped".to_owned()));
     assert!(tokio::time::timeout(stage::MS, dropped).await.is_err());
-    assert_eq!(data_of_alice(&stage).await.len(), 3);
-    stage.pass(stage::SECOND);
-    login(&sessions, "alice", "new".to_owned()).await;
-    let mut data = data_of_alice(&stage).await;
-    data.sort();
-    assert_eq!(data, ["dropped", "new"], "the limit holds again");
+    assert!(data_of_alice(&stage).await.contains(&"dropped".to_owned()));
+    tokio::task::yield_now().await;
+    assert!(!data_of_alice(&stage).await.contains(&"dropped".to_owned()));
+}
+
+/// So that a visitor who may not log in keeps his basket.
+#[tokio::test]
+async fn a_login_that_is_refused_leaves_the_session_that_it_was_to_replace() {
+    let (stage, sessions, anonymous, _) = stage(MaxPerUser::Refuse(2)).await;
+    let replacing = Login::new(user("alice"), "new".to_owned()).replacing(anonymous.id());
+    assert_eq!(sessions.login(replacing).await.unwrap_err().kind(), ErrorKind::LimitReached);
+    assert!(sessions.load(anonymous.id()).await.unwrap().is_some());
+    assert_eq!(data_of_alice(&stage).await.len(), 2);
+}
+
+/// One's own session makes room for the one that replaces it.
+#[tokio::test]
+async fn who_logs_in_again_is_not_refused() {
+    let stage = Stage::new();
+    let sessions = stage.builder::<String>().max_per_user(MaxPerUser::Refuse(1)).build().unwrap();
+    let first = login(&sessions, "alice", "first".to_owned()).await;
+    let again = sessions.login(Login::from_session(user("alice"), first)).await.unwrap();
+    assert!(sessions.load(again.id()).await.unwrap().is_some());
+    assert_eq!(data_of_alice(&stage).await, ["first"]);
+}
+
+#[tokio::test]
+async fn nobody_takes_over_the_data_of_another_user() {
+    let stage = Stage::new();
+    let sessions = stage.sessions::<String>();
+    let alices = login(&sessions, "alice", "secret".to_owned()).await;
+    let id = alices.id().clone();
+    let error = sessions.login(Login::from_session(user("bob"), alices)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(sessions.load(&id).await.unwrap().is_some(), "nothing was changed");
 }

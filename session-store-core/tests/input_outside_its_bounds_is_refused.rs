@@ -113,7 +113,7 @@ fn data_may_meet_the_limit() {
     refused(
         write(11).check_size(10),
         ErrorKind::TooLarge,
-        "the data has 11 bytes and the limit is 10; keep less in the session or raise the store's data limit",
+        "the data has 11 bytes and the limit is 10; keep less in the session or raise the data limit",
         "7777777",
     );
 }

@@ -138,8 +138,8 @@ async fn a_load_gives_up_where_others_always_save() {
         meanwhile(&stage, &session, |behind, mut same| async move { assert!(behind.save(&mut same).await.unwrap()) });
     }
     let impatient = stage.builder::<String>().codec(codec(ring(2).with_former(key(1)))).update_attempts(3);
-    let error = impatient.build().unwrap().load(session.id()).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Conflict, true));
+    assert!(impatient.build().unwrap().load(session.id()).await.unwrap().is_some(), "as it was read");
+    assert!(!stage.is_over(), "it did not try five times");
 }
 
 #[tokio::test]
@@ -166,11 +166,12 @@ async fn all_of_a_user_on_request() {
 async fn on_request_by_the_policy_of_the_login() {
     let stage = Stage::new();
     let session = old_session(&stage).await;
+    let before = stage.meta(session.key()).await;
     stage.pass(MINUTE);
     assert_eq!(rotating(&stage).reencrypt(&user("alice")).await.unwrap(), 1);
     let meta = stage.meta(session.key()).await;
     assert_eq!(meta.deadline, meta.created_at.saturating_add(40 * HOUR));
-    assert_eq!(meta.expires_at, meta.created_at.saturating_add(31 * MINUTE));
+    assert_eq!(meta.expires_at, before.expires_at, "nobody has used it");
 }
 
 #[tokio::test]

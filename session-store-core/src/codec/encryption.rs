@@ -105,7 +105,8 @@ impl fmt::Debug for EncryptionKey {
 /// The keys of a [`Codec`](super::Codec): one encrypts, all decrypt.
 ///
 /// Where a codec has a ring, data that is not encrypted is `Corrupt`: whoever can write to the database, but has no
-/// key, cannot make up a session.
+/// key, cannot make up data, nor move those of one session to another. He can still do what needs no key: put back
+/// older data of the same session, change its owner or its times, or remove it.
 ///
 /// # Changing the key without downtime
 ///

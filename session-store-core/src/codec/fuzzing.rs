@@ -1,4 +1,5 @@
 //! The envelope and what is in it, tried with any bytes; see [`crate::fuzzing`].
+#![allow(clippy::panic, clippy::unwrap_used, clippy::missing_panics_doc, reason = "a decoder is at fault then")]
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -62,6 +63,8 @@ pub fn envelope<Any: DeserializeOwned + Serialize + PartialEq + Debug>(bytes: &[
         let right = put_right(codec, bytes);
         if !is_encrypted(bytes) && codec.decode::<IgnoredAny>(&KEY, bytes).is_ok() {
             assert_eq!(right.as_deref(), Some(bytes), "its checksum is wrong");
+            let (head, rest) = Head::parse(bytes).unwrap();
+            assert!(head.is_compressed() || rest.get(4..).is_some_and(|payload| shape::check(payload).is_ok()));
         }
         for data in [Some(bytes), right.as_deref()].into_iter().flatten() {
             read::<Any>(codec, data);
@@ -94,6 +97,7 @@ fn read<T: DeserializeOwned + Serialize + PartialEq + Debug>(codec: &Codec, data
                 Err(error) => assert_eq!(error.kind(), ErrorKind::TooLarge),
             }
             assert_eq!(codec.decode::<IgnoredAny>(&ANOTHER, data).is_err(), is_encrypted(data));
+            assert_eq!(is_encrypted(data), codec.encrypts(), "only one of the codecs has a key, and it asks for one");
         }
         Err(error) => {
             assert_refused(&error, ErrorKind::Corrupt);

@@ -27,6 +27,7 @@ mod envelope;
 #[cfg(all(any(fuzzing, test), feature = "compression", feature = "encryption"))]
 pub(crate) mod fuzzing;
 mod messagepack;
+mod optional;
 mod shape;
 
 use std::borrow::Cow;
@@ -119,7 +120,7 @@ impl Codec {
         self
     }
 
-    /// Compresses at this level of zstd, -7 to 22, where there is no dictionary. What was compressed at another stays
+    /// Compresses at this level of zstd, or the nearest that it has, where there is no dictionary. What was compressed at another stays
     /// readable.
     ///
     /// Unless set, it is -1, at which a session costs least to read. 3 makes it a tenth smaller, and costs some 2 µs
@@ -245,20 +246,20 @@ impl Codec {
     ///
     /// As [`decode`](Self::decode), but for what the value's type would refuse.
     pub fn reencrypt(&self, key: &SessionKey, data: &[u8]) -> Result<Bytes> {
+        self.reencrypt_with(key, data).map(|(data, _)| data)
+    }
+
+    /// The same, and the policy that was encoded with the value.
+    pub(crate) fn reencrypt_with(&self, key: &SessionKey, data: &[u8]) -> Result<(Bytes, Option<Policy>)> {
         let anew = || {
             let envelope = self.open(key, data)?;
             let basis = if envelope.head.is_compressed() { self.basis(&envelope)? } else { 0 };
             envelope.check(basis)?;
-            let head = Head::new(envelope.head.is_compressed(), self.encrypts(), envelope.head.policy);
-            self.write(key, &Envelope::new(head, &envelope.payload, basis))
+            let policy = envelope.head.policy;
+            let head = Head::new(envelope.head.is_compressed(), self.encrypts(), policy);
+            Ok((self.write(key, &Envelope::new(head, &envelope.payload, basis))?, policy))
         };
-        anew().map_err(|error| error.with_key(*key))
-    }
-
-    /// The policy that was encoded with a value, which is not decoded.
-    #[cfg(feature = "sessions")]
-    pub(crate) fn policy(&self, key: &SessionKey, data: &[u8]) -> Result<Option<Policy>> {
-        self.open(key, data).map(|envelope| envelope.head.policy).map_err(|error| error.with_key(*key))
+        anew().map_err(|error: Error| error.with_key(*key))
     }
 
     fn open<'a>(&self, key: &SessionKey, data: &'a [u8]) -> Result<Envelope<'a>> {
@@ -283,99 +284,6 @@ impl Codec {
             return Err(corrupt("the data is over the codec's decoded limit"));
         }
         Ok((messagepack::decode(&envelope.payload)?, policy))
-    }
-}
-
-#[cfg(feature = "compression")]
-impl Codec {
-    fn decompress<A>(&self, envelope: &Envelope<'_>, read: impl FnOnce(&[u8]) -> Result<A>) -> Result<A> {
-        self.compression.decompress(envelope, self.decoded_limit, read)
-    }
-
-    fn basis(&self, envelope: &Envelope<'_>) -> Result<u32> {
-        self.compression.basis_of(envelope)
-    }
-}
-
-/// The same where nothing can be compressed.
-#[cfg(not(feature = "compression"))]
-#[allow(clippy::unused_self, reason = "the signatures of the build that can")]
-impl Codec {
-    fn decompress<A>(&self, _envelope: &Envelope<'_>, _read: impl FnOnce(&[u8]) -> Result<A>) -> Result<A> {
-        Err(compressed())
-    }
-
-    fn basis(&self, _envelope: &Envelope<'_>) -> Result<u32> {
-        Err(compressed())
-    }
-}
-
-#[cfg(not(feature = "compression"))]
-fn compressed() -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        "the data is compressed; build session-store-core with the feature `compression`",
-    )
-}
-
-#[cfg(feature = "encryption")]
-impl Codec {
-    fn encrypts(&self) -> bool {
-        self.ring.as_ref().is_some_and(KeyRing::encrypts)
-    }
-
-    fn is_encrypted_now(&self, sealed: Option<&[u8]>) -> bool {
-        self.ring.as_ref().map_or(sealed.is_none(), |ring| ring.is_current(sealed))
-    }
-
-    fn check_may_be_unencrypted(&self) -> Result<()> {
-        match &self.ring {
-            Some(ring) if !ring.accepts_unencrypted() => {
-                Err(corrupt("the data is not encrypted, and this codec takes only what is"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn write(&self, key: &SessionKey, envelope: &Envelope<'_>) -> Result<Bytes> {
-        let (head, mut rest) = (&envelope.head, envelope.body());
-        if let Some(ring) = self.ring.as_ref().filter(|_| head.is_encrypted()) {
-            rest = ring.seal(key, &head.bytes, &rest)?;
-        }
-        Ok([&*head.bytes, &rest].concat().into())
-    }
-
-    fn decrypt(&self, key: &SessionKey, head: &Head<'_>, sealed: &[u8]) -> Result<Vec<u8>> {
-        let ring = self.ring.as_ref().ok_or_else(|| corrupt("the data is encrypted, and this codec has no keys"))?;
-        ring.open(key, &head.bytes, sealed)
-    }
-}
-
-/// The same where nothing can be encrypted.
-#[cfg(not(feature = "encryption"))]
-#[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the signatures of the build that can")]
-impl Codec {
-    fn encrypts(&self) -> bool {
-        false
-    }
-
-    fn is_encrypted_now(&self, sealed: Option<&[u8]>) -> bool {
-        sealed.is_none()
-    }
-
-    fn check_may_be_unencrypted(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn write(&self, _key: &SessionKey, envelope: &Envelope<'_>) -> Result<Bytes> {
-        Ok([&*envelope.head.bytes, &envelope.body()].concat().into())
-    }
-
-    fn decrypt(&self, _key: &SessionKey, _head: &Head<'_>, _sealed: &[u8]) -> Result<Vec<u8>> {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "the data is encrypted; build session-store-core with the feature `encryption`",
-        ))
     }
 }
 

@@ -144,6 +144,9 @@ impl Cause {
 
 /// What is told of each [`Event`]: a log of an application's own, for those who must show who was logged in when.
 ///
+/// It hears of what is known to have happened. Of a write of [unknown outcome](crate::Error::outcome_unknown), of one
+/// whose caller went away, and of a sweep that failed half-way, it hears nothing, though something may have happened.
+///
 /// # Example: a line for each login
 ///
 /// ```

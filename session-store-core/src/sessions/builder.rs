@@ -1,5 +1,6 @@
 //! How `Sessions` are made.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,6 @@ impl MaxPerUser {
 ///         .build()
 /// }
 /// ```
-#[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder<T> {
     store: Arc<dyn SessionStore>,
@@ -140,7 +140,8 @@ impl<T> Builder<T> {
         self
     }
 
-    /// Finds sessions as well whose keys were computed without a pepper.
+    /// Finds sessions as well whose keys were computed without a pepper: while a pepper is being introduced, which
+    /// protects nothing so long.
     pub fn accept_unpeppered(mut self) -> Self {
         self.accepted.push(Way::Plain);
         self
@@ -197,5 +198,16 @@ impl<T> Builder<T> {
             }
         }
         Policy::new(self.idle, self.absolute)
+    }
+}
+
+impl<T> fmt::Debug for Builder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("store", &self.store)
+            .field("idle", &self.idle)
+            .field("absolute", &self.absolute)
+            .field("max_per_user", &self.max_per_user)
+            .finish_non_exhaustive()
     }
 }

@@ -24,10 +24,8 @@ pub(super) struct Inner {
 
 /// What a load does besides, so that the session stays as it should be.
 pub(super) enum Upkeep {
-    /// Nothing was needed, or nothing could be done, which is told to tracing.
+    /// The session is as it was read, but for a touch.
     None,
-    /// The session was touched.
-    Touched,
     /// The data was encrypted anew.
     Reencrypted(Version),
     /// It has changed since it was read.
@@ -57,32 +55,39 @@ impl Inner {
     }
 
     /// Touches a session, or encrypts it anew, if it is time to.
+    ///
+    /// Where that fails, the session was read all the same, and the next load tries again: no reason to turn its user
+    /// away.
     pub(super) async fn keep_up(&self, key: &SessionKey, record: &Record, policy: Option<Policy>) -> Upkeep {
         let lifetime = policy.unwrap_or(self.policy);
-        let kept = if !self.codec.is_current(&record.data) {
-            self.reencrypt(key, record, lifetime).await
-        } else if record.read_at.saturating_since(record.meta.last_seen_at) >= self.touch_after(lifetime) {
-            let touched = self.store.touch(key, lifetime.idle()).await;
-            touched.map(|live| if live { Upkeep::Touched } else { Upkeep::Gone })
-        } else {
-            Ok(Upkeep::None)
-        };
-        kept.unwrap_or_else(|error| {
-            // The session was read, and the next load tries again: no reason to turn its user away.
-            let kind = error.kind().as_str();
-            metrics::counter!("session_store_upkeep_failures_total", "kind" => kind).increment(1);
-            tracing::warn!(target: "session_store", kind, %error, "a session that was loaded could not be touched");
-            Upkeep::None
-        })
+        if !self.codec.is_current(&record.data) {
+            match self.reencrypt(key, record, lifetime.idle()).await {
+                Ok(upkeep) => return upkeep,
+                Err(error) => upkeep_failed(&error),
+            }
+        }
+        if record.read_at.saturating_since(record.meta.last_seen_at) < self.touch_after(lifetime) {
+            return Upkeep::None;
+        }
+        match self.store.touch(key, lifetime.idle()).await {
+            Ok(true) => Upkeep::None,
+            Ok(false) => Upkeep::Gone,
+            Err(error) => {
+                upkeep_failed(&error);
+                Upkeep::None
+            }
+        }
     }
 
     fn touch_after(&self, lifetime: Policy) -> Duration {
         self.touch_after.map_or(lifetime.idle() / 10, |time| time.min(lifetime.idle() / 2))
     }
 
-    pub(super) async fn reencrypt(&self, key: &SessionKey, record: &Record, lifetime: Policy) -> Result<Upkeep> {
-        let data = self.codec.reencrypt(key, &record.data)?;
-        let write = Write::new(data, lifetime.idle(), lifetime.absolute())?;
+    /// Encrypts the data of a session anew, which from now on lives so long without being used.
+    pub(super) async fn reencrypt(&self, key: &SessionKey, record: &Record, idle: Duration) -> Result<Upkeep> {
+        let (data, policy) = self.codec.reencrypt_with(key, &record.data)?;
+        let write = Write::new(data, idle, policy.unwrap_or(self.policy).absolute())?;
+        write.check_size(self.data_limit)?;
         match self.store.set(key, &write, SetMode::Update(record.meta.version)).await {
             Ok(version) => Ok(Upkeep::Reencrypted(version)),
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(Upkeep::Changed),
@@ -90,6 +95,12 @@ impl Inner {
             Err(error) => Err(error),
         }
     }
+}
+
+fn upkeep_failed(error: &Error) {
+    let kind = error.kind().as_str();
+    metrics::counter!("session_store_upkeep_failures_total", "kind" => kind).increment(1);
+    tracing::warn!(target: "session_store", kind, %error, "a session that was loaded could not be kept up");
 }
 
 /// Tells that the data of a live session cannot be decoded.

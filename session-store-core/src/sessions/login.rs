@@ -1,9 +1,11 @@
 //! Logins, and how many a user may have.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use super::inner::Inner;
@@ -11,7 +13,8 @@ use super::update::pause;
 use super::{MaxPerUser, Session, Sessions};
 use crate::observed::{Cause, Why, because};
 use crate::{
-    Entry, Error, ErrorKind, Owner, Page, Policy, Result, SessionId, SessionKey, SetMode, UserId, Version, Write,
+    Entry, Error, ErrorKind, Owner, Page, Policy, Result, SessionId, SessionKey, SessionStore, SetMode, UserId,
+    Version, Write,
 };
 
 /// How often the surplus is counted anew, when sessions change their IDs at the same moment.
@@ -39,19 +42,22 @@ pub struct Login<T> {
     user: UserId,
     data: T,
     replaced: Option<SessionId>,
+    /// Whose the data were before.
+    data_of: Option<UserId>,
     policy: Option<Policy>,
 }
 
 impl<T> Login<T> {
     /// A login of this user, whose session begins with this data.
     pub fn new(user: UserId, data: T) -> Self {
-        Self { user, data, replaced: None, policy: None }
+        Self { user, data, replaced: None, data_of: None, policy: None }
     }
 
-    /// A login of this user in the place of a session, whose data it takes over, and which it
-    /// [replaces](Self::replacing).
+    /// A login of this user in the place of a session, whose data it takes over as they are, and which it
+    /// [replaces](Self::replacing). What another request saves in that session meanwhile is not taken over. The session
+    /// must not be that of another user, whose data would go to this one.
     pub fn from_session(user: UserId, session: Session<T>) -> Self {
-        Self { user, data: session.data, replaced: Some(session.id), policy: None }
+        Self { user, data: session.data, replaced: Some(session.id), data_of: session.user, policy: None }
     }
 
     /// The session that the browser had before, if it had one, which ends with the login: whoever has planted or seen
@@ -86,19 +92,24 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     ///
     /// # Errors
     ///
-    /// `LimitReached` when the user has as many sessions as there may be, and the configuration is to refuse.
-    /// `InvalidInput` or `TooLarge` when the data cannot be stored. After an error, the new session is ended again as
-    /// far as the database allows; that which was to be replaced may be gone. The same where the future is dropped on
-    /// the way, but that the new session may live until its idle timeout; nobody has its ID.
+    /// `LimitReached` when the user has as many sessions as there may be, and the configuration is to refuse; the session
+    /// that was to be replaced lives on. `InvalidInput` when the data are another user's, or cannot be stored, or
+    /// `TooLarge`. After any other error, or when the future is dropped on the way, the new session is ended again as far
+    /// as the database allows, and that which was to be replaced may be gone.
     pub async fn login(&self, login: Login<T>) -> Result<Session<T>> {
-        let Login { user, data, replaced, policy: own_policy } = login;
+        let Login { user, data, replaced, data_of, policy: own_policy } = login;
+        if data_of.is_some_and(|before| before != user) {
+            return Err(Error::invalid_input("the session is another user's; log in with data of the user's own"));
+        }
+        let replaced = replaced.map(|id| self.inner.hashing.keys(&id).collect::<Result<Vec<_>>>()).transpose()?;
+        let replaced = replaced.unwrap_or_default();
         let mut attempt = 1;
         loop {
             let id = SessionId::generate()?;
             let key = self.inner.hashing.key(&id)?;
             let write = self.inner.write(&key, &data, own_policy)?.with_owner(Owner::User(user.clone()));
-            let newcomer = Newcomer { key: &key, user: &user, write: &write, attempt };
-            match self.inner.begin(&newcomer, replaced.as_ref()).await? {
+            let newcomer = Newcomer { key: &key, user: &user, write: &write, replaced: &replaced, attempt };
+            match self.inner.begin(&newcomer).await? {
                 Some(version) => {
                     let policy = own_policy.unwrap_or(self.inner.policy);
                     let (user, time_left) = (Some(user), policy.absolute());
@@ -116,7 +127,34 @@ struct Newcomer<'a> {
     key: &'a SessionKey,
     user: &'a UserId,
     write: &'a Write,
+    /// The keys of the session that ends with the login.
+    replaced: &'a [SessionKey],
     attempt: u32,
+}
+
+/// A session whose ID nobody has yet. It must not live on where the login fails, or its future is dropped.
+struct Unfinished<'a> {
+    store: &'a Arc<dyn SessionStore>,
+    key: SessionKey,
+    is_over: bool,
+}
+
+impl Unfinished<'_> {
+    async fn end(mut self) -> Result<()> {
+        self.is_over = true;
+        because(Why::Ended(Cause::Abandoned), self.store.destroy(&self.key)).await.map(drop)
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if !self.is_over
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (store, key) = (Arc::clone(self.store), self.key);
+            runtime.spawn(async move { because(Why::Ended(Cause::Abandoned), store.destroy(&key)).await });
+        }
+    }
 }
 
 /// What became of a newcomer.
@@ -129,41 +167,50 @@ enum Place {
 
 impl Inner {
     /// The version of the newcomer; `None` when it has to begin anew.
-    async fn begin(&self, newcomer: &Newcomer<'_>, replaced: Option<&SessionId>) -> Result<Option<Version>> {
-        let begun = async {
-            let version = self.store.set(newcomer.key, newcomer.write, SetMode::Create).await?;
-            if let Some(id) = replaced {
-                because(Why::Ended(Cause::Replaced), self.destroy(id)).await?;
+    async fn begin(&self, newcomer: &Newcomer<'_>) -> Result<Option<Version>> {
+        let mut unfinished = Unfinished { store: &self.store, key: *newcomer.key, is_over: false };
+        match self.begun(newcomer).await {
+            Ok((_, Place::Tied)) => unfinished.end().await.map(|()| None),
+            Ok((version, place)) => {
+                unfinished.is_over = true;
+                if let Place::Refused = place { Err(limit_reached(newcomer.key)) } else { Ok(Some(version)) }
             }
-            let place = match self.max_per_user {
-                Some(max) => self.end_surplus(newcomer, max).await?,
-                None => Place::Stays,
-            };
-            Ok((version, place))
-        };
-        match begun.await {
-            Ok((version, Place::Stays)) => Ok(Some(version)),
-            Ok((_, Place::Refused)) => Err(limit_reached(newcomer.key)),
-            Ok((_, Place::Tied)) => self.abandon(newcomer).await.map(|()| None),
             Err(error) => {
                 // What this meets itself is less than what is told already.
-                let _ = self.abandon(newcomer).await;
+                let _ = unfinished.end().await;
                 Err(error)
             }
         }
     }
 
-    /// Nobody gets its ID, so it must not live.
-    async fn abandon(&self, newcomer: &Newcomer<'_>) -> Result<()> {
-        because(Why::Ended(Cause::Abandoned), self.store.destroy(newcomer.key)).await.map(drop)
+    async fn begun(&self, newcomer: &Newcomer<'_>) -> Result<(Version, Place)> {
+        let version = self.store.set(newcomer.key, newcomer.write, SetMode::Create).await?;
+        // A login that is refused takes nothing away.
+        let may_be_refused = matches!(self.max_per_user, Some(MaxPerUser::Refuse(_)));
+        if !may_be_refused {
+            because(Why::Ended(Cause::Replaced), self.destroy(newcomer.replaced)).await?;
+        }
+        let place = match self.max_per_user {
+            Some(max) => self.end_surplus(newcomer, max).await?,
+            None => Place::Stays,
+        };
+        if may_be_refused && matches!(place, Place::Stays) {
+            because(Why::Ended(Cause::Replaced), self.destroy(newcomer.replaced)).await?;
+        }
+        Ok((version, place))
     }
 
-    pub(super) async fn destroy(&self, id: &SessionId) -> Result<bool> {
-        let mut was_live = false;
-        for key in self.hashing.keys(id) {
-            was_live |= self.store.destroy(&key?).await?;
+    /// Ends the session that has one of these keys; whether it was live.
+    pub(super) async fn destroy(&self, keys: &[SessionKey]) -> Result<bool> {
+        let (mut was_live, mut failure) = (false, None);
+        // Each is tried, whatever the others meet.
+        for key in keys {
+            match self.store.destroy(key).await {
+                Ok(live) => was_live |= live,
+                Err(error) => failure = failure.or(Some(error)),
+            }
         }
-        Ok(was_live)
+        failure.map_or(Ok(was_live), Err)
     }
 
     /// Ends what a user has too much, in the order of (creation, key), so that on every node the same ones stay.
@@ -173,6 +220,7 @@ impl Inner {
     async fn end_surplus(&self, newcomer: &Newcomer<'_>, max: MaxPerUser) -> Result<Place> {
         for _ in 0..ROUNDS {
             let mut entries = self.entries(newcomer.user).await?;
+            entries.retain(|entry| !newcomer.replaced.contains(&entry.key));
             entries.sort_by_key(|entry| (entry.meta.created_at, entry.key));
             let place = entries.iter().position(|entry| entry.key == *newcomer.key);
             let boundary = match max {

@@ -25,9 +25,13 @@ use crate::{Policy, Result, SessionId, SessionStore, SetMode};
 
 /// Typed sessions on any store: the one object that an application holds.
 ///
-/// `T` is the application's own struct, of which every session keeps one. It may change while sessions live: fields
-/// may be added, with `#[serde(default)]`, renamed, with `#[serde(alias = "...")]`, and removed. Cloning is cheap, and
-/// every clone, on every node, sees the same sessions.
+/// `T` is the application's own struct, of which every session keeps one. Cloning is cheap, and every clone, on every
+/// node, sees the same sessions.
+///
+/// `T` may change while sessions live: fields may be added, with `#[serde(default)]`, renamed, with
+/// `#[serde(alias = "...")]`, and removed. While nodes of the former release still run, they save what they know: a new
+/// field that must not be lost is read by one release, and written by the next, and a field that the former release
+/// needs is removed, or renamed, by the release after the one that does without it.
 ///
 /// # Sessions that are gone
 ///
@@ -38,16 +42,18 @@ use crate::{Policy, Result, SessionId, SessionStore, SetMode};
 ///
 /// Besides those that a method names: the database's failures (`Unavailable`, `Timeout`, ...). What they mean is on
 /// the page of [`Error`](crate::Error). Where the data of a session does not fit `T`, or cannot be decrypted, the
-/// error is `Corrupt`, and its [`key`](crate::Error::key) says which session it is: [`destroy`](Self::destroy) it.
+/// error is `Corrupt` (or `Unsupported`, where this build cannot decompress or decrypt), and its
+/// [`key`](crate::Error::key) says which session it is: by that it can be destroyed in the [`store`](Self::store).
 ///
 /// # What it tells
 ///
-/// What happens to sessions is told by an [`Observed`](crate::observed::Observed) store beneath. Two things only
-/// `Sessions` knows, and tells metrics, and tracing at level warn:
+/// What happens to sessions is told by an [`Observed`](crate::observed::Observed) store beneath. What only `Sessions`
+/// knows, it tells metrics, and tracing at level warn:
 ///
 /// | metric | kind | what |
 /// | --- | --- | --- |
 /// | `session_store_undecodable_total` | counter | data that could not be decoded; label `kind` |
+/// | `session_store_corrupt_records_total` | counter | records that a list left out; label `store`: `sessions` |
 /// | `session_store_upkeep_failures_total` | counter | loads that could not touch their session, or encrypt it anew; label `kind` |
 ///
 /// # Clocks
@@ -141,21 +147,23 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     ///
     /// `Corrupt` when the data do not fit `T`, or cannot be decrypted.
     pub async fn load(&self, id: &SessionId) -> Result<Option<Session<T>>> {
-        // Whoever changed it in between has also touched it: hardly ever does it take a second round.
-        for _ in 0..self.inner.update_attempts {
+        let mut attempt = 1;
+        loop {
             let Some((key, record)) = self.inner.find(id).await? else { return Ok(None) };
             let decoded = self.inner.codec.decode_with(&key, &record.data).map_err(undecodable)?;
             let upkeep = self.inner.keep_up(&key, &record, decoded.1).await;
             let mut session = session::read(id.clone(), key, &record, decoded, self.inner.policy);
             match upkeep {
-                Upkeep::None | Upkeep::Touched => {}
-                Upkeep::Reencrypted(version) => session.version = version,
-                Upkeep::Changed => continue,
+                // Whoever changed it has encrypted it as well: hardly ever does it take a third round.
+                Upkeep::Changed if attempt < self.inner.update_attempts => attempt += 1,
                 Upkeep::Gone => return Ok(None),
+                Upkeep::Reencrypted(version) => {
+                    session.version = version;
+                    return Ok(Some(session));
+                }
+                Upkeep::None | Upkeep::Changed => return Ok(Some(session)),
             }
-            return Ok(Some(session));
         }
-        Err(update::too_many_conflicts())
     }
 
     /// Saves the session's data. `false` when it is gone: nothing was saved, and nothing can be.
@@ -182,7 +190,7 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     /// # Errors
     ///
     /// As [`save`](Self::save). Where the [outcome is unknown](crate::Error::outcome_unknown), the session may have
-    /// got an ID that nobody knows: its user has to log in again.
+    /// got an ID that nobody knows: its user has to log in again. The same where the future is dropped on the way.
     #[must_use = "false means that the session is gone"]
     pub async fn rotate(&self, session: &mut Session<T>) -> Result<bool> {
         let id = SessionId::generate()?;
@@ -196,13 +204,14 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
         Ok(version.is_some())
     }
 
-    /// Ends the session with this ID: a logout. `false` when it was gone already.
+    /// Ends the session with this ID: a logout. `false` when it was gone already, or got a new ID just before.
     ///
     /// # Errors
     ///
     /// The database's failures. It works where the data cannot be decoded.
     pub async fn destroy(&self, id: &SessionId) -> Result<bool> {
-        self.inner.destroy(id).await
+        let keys = self.inner.hashing.keys(id).collect::<Result<Vec<_>>>()?;
+        self.inner.destroy(&keys).await
     }
 }
 

@@ -15,8 +15,8 @@ const DOMAIN: &[u8] = b"session-store peppered session key v1\0";
 /// A secret of the application that goes into every session key: HMAC-SHA-256 (RFC 2104) instead of SHA-256.
 ///
 /// A session ID has 256 random bits, so nobody finds it from its hash with or without a pepper. What a pepper adds:
-/// whoever can write to the database but has no pepper cannot put a session there whose cookie he knows. 32 random
-/// bytes, kept where the application keeps its other secrets; `Debug` shows nothing of them.
+/// whoever can write to the database but has no pepper cannot tell what key the session of a cookie has that he made
+/// up. The key of a session that he has himself he can see in a list. 32 random bytes, kept where the application keeps its other secrets; `Debug` shows nothing of them.
 ///
 /// # Changing the pepper without downtime
 ///
@@ -105,7 +105,6 @@ impl Hashing {
 
     /// The keys that a session with this ID may have. It has one of them: IDs are random.
     pub(super) fn keys(&self, id: &SessionId) -> impl Iterator<Item = Result<SessionKey>> {
-        let id = id.clone();
-        [&self.first].into_iter().chain(&self.others).map(move |way| way.key(&id))
+        [&self.first].into_iter().chain(&self.others).map(move |way| way.key(id))
     }
 }

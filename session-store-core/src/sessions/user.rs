@@ -9,13 +9,12 @@ use serde::de::DeserializeOwned;
 use super::inner::{Inner, Upkeep, undecodable};
 use super::{Session, Sessions};
 use crate::observed::{Cause, Why, because};
-use crate::{Entry, ErrorKind, Meta, Page, Record, Result, SessionKey, Timestamp, UserId, report};
+use crate::{Entry, ErrorKind, MIN_TIMEOUT, Meta, Page, Record, Result, SessionKey, Timestamp, UserId, report};
 
 /// How many sessions of a page are read at once.
 const READS_AT_ONCE: usize = 32;
 
 /// A page of a user's sessions.
-#[derive(Debug)]
 pub struct Listing<T> {
     /// In the order of their keys, which is the order of nothing else.
     pub sessions: Vec<Listed<T>>,
@@ -34,6 +33,12 @@ pub struct Listed<T> {
     /// What the application keeps in it, or an error where that cannot be decoded (`Corrupt`). Then all else is right,
     /// and the session can be ended.
     pub data: Result<T>,
+}
+
+impl<T> fmt::Debug for Listing<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing").field("sessions", &self.sessions).field("next", &self.next).finish()
+    }
 }
 
 impl<T> fmt::Debug for Listed<T> {
@@ -64,7 +69,8 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     }
 
     /// Ends the session with this key if it is that user's: a key that came from a web form is not yet a right.
-    /// `false` when the user has no such session, be it gone or another's.
+    /// `false` when the user has no such session, be it gone or another's, or when it got a new ID just before, and with
+    /// it a new key.
     ///
     /// # Errors
     ///
@@ -80,7 +86,8 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     }
 
     /// Ends all sessions of the user but this one, and gives how many: "log out everywhere else". 0 when nobody is
-    /// logged in with it. Whether this session is gone itself makes no difference.
+    /// logged in with it. Whether this session is gone itself makes no difference; where another request has given it a
+    /// new ID since it was read, it is one of the others.
     ///
     /// # Errors
     ///
@@ -105,8 +112,9 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     /// Encrypts the data of the user's sessions anew where a former key has encrypted them, and gives how many that
     /// were. Each [`load`](Self::load) does the same for its session, so this is for sessions that are not used.
     ///
-    /// Their data stay as they are, fields that `T` does not know among them, and their idle timeout begins anew.
-    /// Requests may use them meanwhile. Sessions that are gone, or cannot be decrypted, are left alone.
+    /// Their data stay as they are, fields that `T` does not know among them, and so does the time when they die if
+    /// nobody uses them; only that they were seen is noted. Requests may use them meanwhile. Sessions that are gone,
+    /// cannot be decrypted, or would be too large, are left alone.
     ///
     /// # Errors
     ///
@@ -142,16 +150,19 @@ impl Inner {
                 Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
                 Err(error) => return Err(error),
             };
-            let lifetime = match self.codec.policy(key, &record.data) {
-                Ok(policy) => policy.unwrap_or(self.policy),
-                Err(error) => {
+            // Nobody has used it, so it dies when it would have.
+            let idle = record.meta.expires_at.saturating_since(record.read_at).max(MIN_TIMEOUT);
+            match self.reencrypt(key, &record, idle).await {
+                Ok(Upkeep::Changed) => {}
+                Ok(upkeep) => return Ok(matches!(upkeep, Upkeep::Reencrypted(_))),
+                // One that cannot be read, or not be stored, is no reason to leave the others.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::TooLarge) =>
+                {
                     undecodable(error);
                     return Ok(false);
                 }
-            };
-            match self.reencrypt(key, &record, lifetime).await? {
-                Upkeep::Changed => {}
-                upkeep => return Ok(matches!(upkeep, Upkeep::Reencrypted(_))),
+                Err(error) => return Err(error),
             }
         }
         Err(super::update::too_many_conflicts())

@@ -89,16 +89,17 @@ pub(super) fn encode(record: &Record) -> RawDocumentBuf {
     let Meta { user, created_at, last_seen_at, expires_at, deadline, version } = &record.meta;
     let date = |time: &Timestamp| DateTime::from_millis(time.as_millis());
     let (key, version, data) = (binary(KEY.as_bytes()), binary(version.as_bytes()), binary(&record.data));
-    match user {
-        Some(user) => rawdoc! {
+    if let Some(user) = user {
+        rawdoc! {
             "layout": LAYOUT, "key": key, "owner": binary(user.as_str().as_bytes()), "created_at": date(created_at),
             "last_seen_at": date(last_seen_at), "expires_at": date(expires_at), "deadline": date(deadline),
             "version": version, "data": data,
-        },
-        None => rawdoc! {
+        }
+    } else {
+        rawdoc! {
             "layout": LAYOUT, "key": key, "created_at": date(created_at), "last_seen_at": date(last_seen_at),
             "expires_at": date(expires_at), "deadline": date(deadline), "version": version, "data": data,
-        },
+        }
     }
 }
 

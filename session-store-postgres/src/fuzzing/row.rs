@@ -29,28 +29,42 @@ fn columns(mut bytes: &[u8]) -> Option<Columns> {
         return None;
     }
     Some(Columns {
-        owner: column(rest)?.map(<[u8]>::to_vec),
+        owner: column(rest)?.not_null().map(<[u8]>::to_vec),
         created_at: time(rest)?,
         last_seen_at: time(rest)?,
         expires_at: time(rest)?,
         deadline: time(rest)?,
-        version: column(rest)??.to_vec(),
+        version: column(rest)?.not_null()?.to_vec(),
     })
 }
 
 fn time(rest: &mut &[u8]) -> Option<i64> {
-    Some(i64::from_be_bytes(column(rest)??.try_into().ok()?))
+    Some(i64::from_be_bytes(column(rest)?.not_null()?.try_into().ok()?))
 }
 
 /// A column, or null.
-fn column<'b>(rest: &mut &'b [u8]) -> Option<Option<&'b [u8]>> {
+enum Column<'b> {
+    Null,
+    Of(&'b [u8]),
+}
+
+impl<'b> Column<'b> {
+    fn not_null(self) -> Option<&'b [u8]> {
+        match self {
+            Self::Null => None,
+            Self::Of(bytes) => Some(bytes),
+        }
+    }
+}
+
+fn column<'b>(rest: &mut &'b [u8]) -> Option<Column<'b>> {
     let len = i32::from_be_bytes(take(rest)?);
     if len == -1 {
-        return Some(None);
+        return Some(Column::Null);
     }
     let (column, others) = rest.split_at_checked(usize::try_from(len).ok()?)?;
     *rest = others;
-    Some(Some(column))
+    Some(Column::Of(column))
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {

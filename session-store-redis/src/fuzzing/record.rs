@@ -11,7 +11,7 @@ pub fn record(bytes: &[u8]) {
     match decode(&KEY, bytes) {
         Ok(Stored::Session(head)) => session(&head, bytes),
         Ok(Stored::Moved) => {
-            assert_eq!((bytes.len(), bytes[0]), (17, 2));
+            assert_eq!((bytes.len(), bytes.first()), (17, Some(&2)));
             assert!(matches!(listed(KEY, bytes, &user("alice")), Listed::Moved));
         }
         Err(error) => {
@@ -30,7 +30,7 @@ fn session(head: &Head, bytes: &[u8]) {
     assert_eq!([&encode(head), &data[..]].concat(), bytes);
 
     // A list reads the head alone, and shows it to its user only.
-    let alone = &bytes[..head.len];
+    let (alone, _) = bytes.split_at(head.len);
     let owner = head.meta.user.clone();
     let other = user(if owner.as_ref().is_some_and(|user| user.as_str() == "bob") { "alice" } else { "bob" });
     assert!(matches!(listed(KEY, alone, &other), Listed::Stale));
