@@ -113,6 +113,7 @@ mod codec {
             ("with-no-policy-there-is", [&[1, 4][..], &[0; 16], &[0; 4], &[0xc0]].concat()),
             ("to-encrypt", to_encrypt),
             ("wrong-checksum", damaged),
+            ("goes-on", [&plain(&json!([1]), None)[..], &[0xc0]].concat()),
             ("later-version", vec![2, 0, 0, 0, 0, 0, 0xc0]),
         ]);
         let files = [

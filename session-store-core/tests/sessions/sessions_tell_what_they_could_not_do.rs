@@ -1,14 +1,9 @@
 //! What `Sessions` cannot do beside the answer that they give is told to metrics and tracing, by its kind.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod stage;
-mod told;
 
 use session_store_core::{ErrorKind, Page, SessionKey};
 
-use self::stage::{Act, MINUTE, Stage, login, user};
-use self::told::told;
+use crate::stage::{Act, MINUTE, Stage, login, user};
+use crate::told::told;
 
 #[test]
 fn a_touch_that_failed() {

@@ -1,13 +1,9 @@
 //! Keys by a pepper are computed as documented, and a pepper is introduced and changed while sessions live.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use session_store_core::sessions::{Builder, Login, Pepper};
 use session_store_core::{Session, SessionId, SessionKey, Sessions};
 
-use self::stage::{Stage, login, user};
+use crate::stage::{Stage, login, user};
 
 /// HMAC-SHA-256 of a domain string and the ID, by another implementation (`hmac` of Python). Stores hold these, so
 /// that a release that computes another one logs everybody out.

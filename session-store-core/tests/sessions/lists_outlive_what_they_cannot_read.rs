@@ -1,14 +1,10 @@
 //! A list shows every session of its user, those that do not decode as such, and is no shorter for those that end.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod stage;
 
 use std::collections::BTreeSet;
 
 use session_store_core::{ErrorKind, Meta, Page, SessionKey, SessionStore, Sessions, Timestamp, Version};
 
-use self::stage::{Act, MINUTE, Stage, login, user};
+use crate::stage::{Act, MINUTE, Stage, login, user};
 
 fn page(limit: u32) -> Page {
     Page::first(limit).unwrap()

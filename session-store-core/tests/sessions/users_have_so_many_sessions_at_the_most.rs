@@ -1,13 +1,9 @@
 //! A user has no more sessions than there may be: the oldest end, or the login is refused.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod stage;
 
 use session_store_core::sessions::{Login, MaxPerUser};
 use session_store_core::{Error, ErrorKind, Session, SessionKey, Sessions};
 
-use self::stage::{Act, HOUR, SECOND, Stage, login, user};
+use crate::stage::{Act, HOUR, SECOND, Stage, login, user};
 
 fn sessions(stage: &Stage, max: MaxPerUser) -> Sessions<u32> {
     stage.builder().max_per_user(max).build().unwrap()

@@ -1,17 +1,12 @@
 //! An audit that panics neither fails the request nor keeps the event from the others.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod stage;
-mod told;
 
 use std::sync::Arc;
 
 use session_store_core::Sessions;
 use session_store_core::observed::{Audit, Event, Observed};
 
-use self::stage::{Stage, login, user};
-use self::told::{Notes, told};
+use crate::stage::{Stage, login, user};
+use crate::told::{Notes, told};
 
 #[derive(Debug)]
 struct Panicking;

@@ -1,12 +1,8 @@
 //! A save either keeps what others have saved, or is refused.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use session_store_core::{ErrorKind, Session};
 
-use self::stage::{Act, MINUTE, Stage, login, user};
+use crate::stage::{Act, MINUTE, Stage, login, user};
 
 #[tokio::test]
 async fn what_is_saved_is_loaded() {

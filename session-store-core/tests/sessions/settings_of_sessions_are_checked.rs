@@ -1,8 +1,4 @@
 //! `Sessions` refuse settings that nothing could work with, and keep to the others.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use std::time::Duration;
 
@@ -10,7 +6,7 @@ use session_store_core::codec::Codec;
 use session_store_core::sessions::{Builder, MaxPerUser};
 use session_store_core::{ErrorKind, MAX_TIMEOUT, MIN_TIMEOUT, Policy};
 
-use self::stage::{HOUR, MINUTE, MS, Stage};
+use crate::stage::{HOUR, MINUTE, MS, Stage};
 
 type Set = fn(Builder<String>) -> Builder<String>;
 

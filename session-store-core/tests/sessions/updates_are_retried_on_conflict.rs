@@ -1,8 +1,4 @@
 //! An update reads again what others have saved meanwhile, so that no change is lost, and gives up at its bound.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +7,7 @@ use std::time::Duration;
 use session_store_core::{ErrorKind, Policy, SessionId, SessionStore};
 use tokio::time::Instant;
 
-use self::stage::{Act, HOUR, MINUTE, Stage};
+use crate::stage::{Act, HOUR, MINUTE, Stage};
 
 /// Before each of so many writes, another request has saved.
 fn interrupt(stage: &Stage, id: &SessionId, times: usize) -> Arc<AtomicU32> {

@@ -1,8 +1,4 @@
 //! However logins of one user fall together, no more sessions are left than there may be.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod stage;
 
 use std::sync::Arc;
 
@@ -12,7 +8,7 @@ use session_store_memory::MemoryStore;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use self::stage::{Act, SECOND, Stage, login, user};
+use crate::stage::{Act, SECOND, Stage, login, user};
 
 fn sessions(stage: &Stage, max: MaxPerUser) -> Sessions<u32> {
     stage.builder().max_per_user(max).build().unwrap()

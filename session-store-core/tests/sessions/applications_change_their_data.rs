@@ -1,13 +1,9 @@
 //! The type of the data changes from release to release: fields come, go, and get other names.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use serde::{Deserialize, Serialize};
 use session_store_core::{ErrorKind, Page};
 
-use self::stage::{Stage, login, user};
+use crate::stage::{Stage, login, user};
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct Older {

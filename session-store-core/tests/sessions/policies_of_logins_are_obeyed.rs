@@ -1,15 +1,11 @@
 //! The policy that a login brought is kept with its session, and whatever is done with it obeys that policy.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use std::time::Duration;
 
 use session_store_core::sessions::Login;
 use session_store_core::{Meta, Policy, Session, SessionId, Sessions};
 
-use self::stage::{HOUR, MINUTE, Stage, user};
+use crate::stage::{HOUR, MINUTE, Stage, user};
 
 const DAY: Duration = Duration::from_hours(24);
 

@@ -1,13 +1,10 @@
 //! Whatever step of a login fails, no session is left that nobody has the ID of.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod stage;
-
+use crate::stage;
 use session_store_core::sessions::{Login, MaxPerUser};
 use session_store_core::{ErrorKind, Session, Sessions};
 
-use self::stage::{Act, Stage, login, user};
+use crate::stage::{Act, Stage, login, user};
 
 /// Sessions of which a user may have two, an anonymous one, and one of Alice's that is a surplus at her next but one.
 async fn stage(max: MaxPerUser) -> (Stage, Sessions<String>, Session<String>, Session<String>) {

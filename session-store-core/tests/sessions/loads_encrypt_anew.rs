@@ -1,16 +1,11 @@
 //! Where keys change, sessions are encrypted anew while they are used, and for a user on request.
-#![cfg(all(feature = "sessions", feature = "encryption"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod rings;
-mod stage;
 
 use session_store_core::codec::KeyRing;
 use session_store_core::sessions::Login;
 use session_store_core::{ErrorKind, Policy, Session, SessionKey, Sessions};
 
-use self::rings::{codec, key, ring};
-use self::stage::{Act, HOUR, MINUTE, Stage, login, user};
+use crate::rings::{codec, key, ring};
+use crate::stage::{Act, HOUR, MINUTE, Stage, login, user};
 
 fn node(stage: &Stage, ring: KeyRing) -> Sessions<String> {
     stage.builder().codec(codec(ring)).build().unwrap()

@@ -1,15 +1,11 @@
 //! A load keeps the session alive, with a write only once in a while, and never fails by it.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use std::time::Duration;
 
 use session_store_core::sessions::{Builder, Login};
 use session_store_core::{ErrorKind, Policy, Session, SessionStore, Sessions};
 
-use self::stage::{Act, HOUR, MINUTE, MS, SECOND, Stage, user};
+use crate::stage::{Act, HOUR, MINUTE, MS, SECOND, Stage, user};
 
 async fn session(stage: &Stage, sessions: &Sessions<String>, own: Option<Policy>) -> Session<String> {
     let mut login = Login::new(user("alice"), String::new());

@@ -1,9 +1,4 @@
 //! Each event of a session is told once, with its cause, to metrics, tracing and the audits.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod stage;
-mod told;
 
 use std::sync::Arc;
 
@@ -11,8 +6,8 @@ use session_store_core::observed::{Cause, Event, Observed};
 use session_store_core::sessions::{Login, MaxPerUser};
 use session_store_core::{ErrorKind, Session, SessionKey, SessionStore, Sessions, SetMode, Write};
 
-use self::stage::{Act, HOUR, SECOND, Stage, login, user};
-use self::told::{Notes, told};
+use crate::stage::{Act, HOUR, SECOND, Stage, login, user};
+use crate::told::{Notes, told};
 
 /// Sessions in an observed store, and what its audit has noted.
 fn observed(stage: &Stage, max: Option<MaxPerUser>) -> (Sessions<String>, Notes) {

@@ -1,12 +1,8 @@
 //! A key from a web form ends a session only where it is that user's, and sweeps end that user's only.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use session_store_core::{ErrorKind, SessionKey, Sessions};
 
-use self::stage::{Act, HOUR, Stage, login, user};
+use crate::stage::{Act, HOUR, Stage, login, user};
 
 #[tokio::test]
 async fn their_own_by_its_key() {

@@ -1,13 +1,10 @@
 //! However a session has ended, every method gives that as an answer, and none brings it back.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-mod stage;
-
+use crate::stage;
 use session_store_core::sessions::Login;
 use session_store_core::{Page, Policy, Session, SessionId, SessionStore, Sessions};
 
-use self::stage::{HOUR, MINUTE, Stage, login, user};
+use crate::stage::{HOUR, MINUTE, Stage, login, user};
 
 /// A stage with a session of Alice's, idle for 10 minutes and an hour old at the most.
 async fn stage() -> (Stage, Sessions<String>, Session<String>) {

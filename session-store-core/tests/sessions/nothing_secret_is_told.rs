@@ -1,10 +1,4 @@
 //! Whatever is logged, measured, printed or refused shows no ID, key, user, data, or secret of the application.
-#![cfg(all(feature = "sessions", feature = "encryption"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod rings;
-mod stage;
-mod told;
 
 use std::fmt::{Arguments, Debug};
 use std::sync::{Arc, Mutex};
@@ -15,9 +9,9 @@ use session_store_core::observed::{Audit, Event, Observed};
 use session_store_core::sessions::{Login, MaxPerUser, Pepper};
 use session_store_core::{ErrorKind, Page, Session, SessionId, SessionKey, SessionStore, Sessions};
 
-use self::rings::{codec, key, ring};
-use self::stage::{Act, HOUR, MINUTE, Stage, user};
-use self::told::told;
+use crate::rings::{codec, key, ring};
+use crate::stage::{Act, HOUR, MINUTE, Stage, user};
+use crate::told::told;
 
 const USER: &str = "alice.wonderland@example.com";
 const DATA: &str = "correct horse battery staple";

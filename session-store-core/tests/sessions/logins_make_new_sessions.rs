@@ -1,13 +1,9 @@
 //! A login gives a new ID with a clock of its own, and ends the session that it replaces.
-#![cfg(feature = "sessions")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use session_store_core::sessions::Login;
 use session_store_core::{ErrorKind, Policy, SessionId, SessionKey};
 
-use self::stage::{HOUR, MINUTE, Stage, login, user};
+use crate::stage::{HOUR, MINUTE, Stage, login, user};
 
 #[tokio::test]
 async fn a_new_session_of_nobody() {
