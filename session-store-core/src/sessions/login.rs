@@ -171,9 +171,13 @@ impl Inner {
         let mut unfinished = Unfinished { store: &self.store, key: *newcomer.key, is_over: false };
         match self.begun(newcomer).await {
             Ok((_, Place::Tied)) => unfinished.end().await.map(|()| None),
-            Ok((version, place)) => {
+            Ok((version, Place::Stays)) => {
                 unfinished.is_over = true;
-                if let Place::Refused = place { Err(limit_reached(newcomer.key)) } else { Ok(Some(version)) }
+                Ok(Some(version))
+            }
+            Ok((_, Place::Refused)) => {
+                unfinished.is_over = true;
+                if self.has_room(newcomer).await? { Ok(None) } else { Err(limit_reached(newcomer.key)) }
             }
             Err(error) => {
                 // What this meets itself is less than what is told already.
@@ -181,6 +185,14 @@ impl Inner {
                 Err(error)
             }
         }
+    }
+
+    /// Whether a login that was refused had better begin anew: those in whose favour it was may have been refused for its
+    /// own sake, or have begun anew themselves.
+    async fn has_room(&self, newcomer: &Newcomer<'_>) -> Result<bool> {
+        let Some(max) = self.max_per_user.filter(|_| newcomer.attempt < ATTEMPTS) else { return Ok(false) };
+        let entries = self.entries(newcomer.user).await?;
+        Ok(entries.iter().filter(|entry| !newcomer.replaced.contains(&entry.key)).count() < max.count())
     }
 
     async fn begun(&self, newcomer: &Newcomer<'_>) -> Result<(Version, Place)> {
