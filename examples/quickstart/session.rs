@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,7 +67,8 @@ pub(crate) struct CartItem {
     pub(crate) sku: String,
     pub(crate) title: String,
     pub(crate) qty: u32,
-    pub(crate) price: Number,
+    #[serde(serialize_with = "number")]
+    pub(crate) price: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) gift: Option<bool>,
 }
@@ -77,15 +78,17 @@ pub(crate) struct CartItem {
 pub(crate) struct Preferences {
     pub(crate) newsletter: bool,
     pub(crate) timezone: String,
-    pub(crate) font_scale: Number,
+    #[serde(serialize_with = "number")]
+    pub(crate) font_scale: f64,
 }
 
 /// A number of JavaScript, which writes 25.0 as 25.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Number {
-    Whole(u32),
-    Fraction(f64),
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    #[allow(clippy::cast_possible_truncation, reason = "checked by the way back")]
+    let whole = *value as i32;
+    #[allow(clippy::float_cmp, reason = "whether nothing was cut off")]
+    if f64::from(whole) == *value { serializer.serialize_i32(whole) } else { serializer.serialize_f64(*value) }
 }
 
 impl Session {
