@@ -62,6 +62,34 @@ fn enums_in_enums() {
     goes_128_levels_deep(enums);
 }
 
+/// An extension of MessagePack within so many arrays.
+struct Extension(usize);
+
+impl Serialize for Extension {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.checked_sub(1) {
+            Some(fewer) => serializer.collect_seq([Self(fewer)]),
+            None => serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &(1_i8, Bytes)),
+        }
+    }
+}
+
+struct Bytes;
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(b"data")
+    }
+}
+
+#[test]
+fn an_extension_is_a_level_as_well() {
+    let codec = Codec::new();
+    let data = codec.encode(&KEY, &Extension(127)).unwrap();
+    codec.decode::<serde::de::IgnoredAny>(&KEY, &data).unwrap();
+    assert_eq!(codec.encode(&KEY, &Extension(128)).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
 /// What no codec wrote: `level` so many times around `end`.
 fn refused<T: DeserializeOwned>(levels: usize, level: &[u8], end: &[u8]) {
     let payload = [level.repeat(levels), end.to_vec()].concat();

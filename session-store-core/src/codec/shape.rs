@@ -2,7 +2,7 @@
 
 use rmp::Marker;
 
-/// Maps and arrays within each other. It bounds the stack that hostile bytes can use.
+/// Maps, arrays and extensions within each other. It bounds the stack that hostile bytes can use.
 pub(super) const MAX_DEPTH: usize = 128;
 
 pub(super) const ENDS_EARLY: &str = "the data ends too early";
@@ -11,7 +11,7 @@ pub(super) const TOO_DEEP: &str = "the data is nested too deeply";
 
 /// What is wrong with bytes that are not exactly one value of a bearable depth.
 ///
-/// The decoder has such a bound as well, but counts maps and arrays only, and not an enum that contains itself, which
+/// The decoder has such a bound as well, but counts maps, arrays and extensions only, and not an enum that contains itself, which
 /// would use up the stack. This does not recurse, and reads no text.
 pub(super) fn check(mut bytes: &[u8]) -> Result<(), &'static str> {
     // Of each map or array that is open: how many values are to come after the one that is open within it.
@@ -25,10 +25,7 @@ pub(super) fn check(mut bytes: &[u8]) -> Result<(), &'static str> {
             to_come = count;
         }
         to_come -= 1;
-        if let Some(within) = value(&mut bytes)? {
-            if outer.len() == MAX_DEPTH {
-                return Err(TOO_DEEP);
-            }
+        if let Some(within) = value(&mut bytes, outer.len() < MAX_DEPTH)? {
             outer.push(to_come);
             to_come = within;
         }
@@ -36,9 +33,13 @@ pub(super) fn check(mut bytes: &[u8]) -> Result<(), &'static str> {
 }
 
 /// Skips a value; of a map or an array only its head, and gives how many values are within.
-fn value(bytes: &mut &[u8]) -> Result<Option<u64>, &'static str> {
+fn value(bytes: &mut &[u8], may_nest: bool) -> Result<Option<u64>, &'static str> {
     let [marker] = take(bytes)?;
-    let skipped = match Marker::from_u8(marker) {
+    let marker = Marker::from_u8(marker);
+    if !may_nest && nests(marker) {
+        return Err(TOO_DEEP);
+    }
+    let skipped = match marker {
         Marker::FixMap(count) => return Ok(Some(2 * u64::from(count))),
         Marker::FixArray(count) => return Ok(Some(u64::from(count))),
         Marker::Array16 => return Ok(Some(length::<2>(bytes)?)),
@@ -66,6 +67,27 @@ fn value(bytes: &mut &[u8]) -> Result<Option<u64>, &'static str> {
     let skipped = usize::try_from(skipped).map_err(|_| ENDS_EARLY)?;
     *bytes = bytes.get(skipped..).ok_or(ENDS_EARLY)?;
     Ok(None)
+}
+
+/// Whether it is a level to the decoder.
+fn nests(marker: Marker) -> bool {
+    matches!(
+        marker,
+        Marker::FixMap(_)
+            | Marker::Map16
+            | Marker::Map32
+            | Marker::FixArray(_)
+            | Marker::Array16
+            | Marker::Array32
+            | Marker::FixExt1
+            | Marker::FixExt2
+            | Marker::FixExt4
+            | Marker::FixExt8
+            | Marker::FixExt16
+            | Marker::Ext8
+            | Marker::Ext16
+            | Marker::Ext32
+    )
 }
 
 fn length<const N: usize>(bytes: &mut &[u8]) -> Result<u64, &'static str> {
