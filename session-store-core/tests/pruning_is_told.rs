@@ -3,69 +3,36 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod scripted;
+mod told;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use metrics_util::debugging::DebugValue;
 use session_store_core::pruner::Pruner;
-use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
 
 use self::scripted::{More, Scripted, Step};
-
-/// Where the log of this test goes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use self::told::Told;
 
 const FULL: Step = Step::Removes(10, More::Remains);
 const DONE: Step = Step::Removes(0, More::IsNone);
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// What was logged, and each metric by its name and labels, after so many calls.
-fn told(steps: &[Step], then: Step) -> (String, HashMap<String, DebugValue>) {
-    let (log, recorder) = (Log::default(), DebuggingRecorder::new());
-    let measured = recorder.snapshotter();
-    let written = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(move || written.clone())
-        .with_ansi(false)
-        .finish();
-    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+fn told(steps: &[Step], then: Step) -> (String, BTreeMap<String, DebugValue>) {
     let store = Scripted::new(Duration::from_secs(2), steps, then);
-    tracing::subscriber::with_default(subscriber, || {
-        metrics::with_local_recorder(&recorder, || {
-            runtime.block_on(async {
-                let pruner =
-                    Pruner::builder(store.clone()).name("scripted").every(MINUTE).max_calls(3).spawn().unwrap();
-                let called = async {
-                    while store.calls().len() < steps.len() {
-                        sleep(Duration::from_millis(10)).await;
-                    }
-                };
-                timeout(60 * MINUTE, called).await.unwrap();
-                pruner.stop().await;
-            });
-        });
+    let (Told { log, metrics }, ()) = told::told(async || {
+        let pruner = Pruner::builder(store.clone()).name("scripted").every(MINUTE).max_calls(3).spawn().unwrap();
+        let called = async {
+            while store.calls().len() < steps.len() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(60 * MINUTE, called).await.unwrap();
+        pruner.stop().await;
     });
-    let measured = measured.snapshot().into_vec().into_iter().map(|(key, _, _, value)| {
-        let labels: Vec<_> = key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        (format!("{}{{{}}}", key.key().name(), labels.join(",")), value)
-    });
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    (log, measured.collect())
+    (log, metrics)
 }
 
 #[test]

@@ -88,7 +88,13 @@ impl<'a> Envelope<'a> {
         Self { head, checksum, payload: Cow::Borrowed(payload) }
     }
 
-    /// All but the head.
+    /// As it is written where it is not encrypted.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        [&*self.head.bytes, &self.checksum, &self.payload].concat()
+    }
+
+    /// All but the head: what is encrypted.
+    #[cfg(feature = "encryption")]
     pub(super) fn body(&self) -> Vec<u8> {
         [self.checksum.as_slice(), &self.payload].concat()
     }

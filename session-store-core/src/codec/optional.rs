@@ -60,11 +60,12 @@ impl Codec {
     }
 
     pub(super) fn write(&self, key: &SessionKey, envelope: &Envelope<'_>) -> Result<Bytes> {
-        let (head, mut rest) = (&envelope.head, envelope.body());
-        if let Some(ring) = self.ring.as_ref().filter(|_| head.is_encrypted()) {
-            rest = ring.seal(key, &head.bytes, &rest)?;
-        }
-        Ok([&*head.bytes, &rest].concat().into())
+        let head = &envelope.head;
+        let Some(ring) = self.ring.as_ref().filter(|_| head.is_encrypted()) else {
+            return Ok(envelope.to_bytes().into());
+        };
+        let sealed = ring.seal(key, &head.bytes, &envelope.body())?;
+        Ok([&*head.bytes, &sealed].concat().into())
     }
 
     pub(super) fn decrypt(&self, key: &SessionKey, head: &Head<'_>, sealed: &[u8]) -> Result<Vec<u8>> {
@@ -90,7 +91,7 @@ impl Codec {
     }
 
     pub(super) fn write(&self, _key: &SessionKey, envelope: &Envelope<'_>) -> Result<Bytes> {
-        Ok([&*envelope.head.bytes, &envelope.body()].concat().into())
+        Ok(envelope.to_bytes().into())
     }
 
     pub(super) fn decrypt(&self, _key: &SessionKey, _head: &Head<'_>, _sealed: &[u8]) -> Result<Vec<u8>> {

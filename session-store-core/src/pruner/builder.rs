@@ -7,7 +7,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::Pruner;
-use super::round::{Rounds, part};
+use super::round::Rounds;
+use crate::entropy::part;
 use crate::{Error, Result, SessionStore};
 
 const SHORTEST: Duration = Duration::from_secs(1);

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use crate::entropy::part;
 use crate::unwind::caught;
-use crate::{Error, ErrorKind, Result, SessionStore, entropy};
+use crate::{Error, ErrorKind, Result, SessionStore};
 
 pub(super) struct Rounds {
     pub(super) store: Arc<dyn SessionStore>,
@@ -88,10 +89,4 @@ impl Rounds {
             tracing::debug!(store, removed, calls, ?took, "a round of pruning is done");
         }
     }
-}
-
-/// A random part of 1: from 0 to less than 1.
-pub(super) fn part() -> Result<f64> {
-    let random = u32::from_le_bytes(entropy::random()?);
-    Ok(f64::from(random) / (f64::from(u32::MAX) + 1.0))
 }

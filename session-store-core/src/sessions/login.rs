@@ -1,4 +1,4 @@
-//! Logins, and how many a user may have.
+//! Logins.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,19 +9,11 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use super::inner::Inner;
+use super::limit::{Newcomer, Place};
 use super::update::pause;
-use super::{MaxPerUser, Session, Sessions};
+use super::{MaxPerUser, Session, Sessions, session};
 use crate::observed::{Cause, Why, because};
-use crate::{
-    Entry, Error, ErrorKind, Owner, Page, Policy, Result, SessionId, SessionKey, SessionStore, SetMode, UserId,
-    Version, Write,
-};
-
-/// How often the surplus is counted anew, when sessions change their IDs at the same moment.
-const ROUNDS: u32 = 16;
-
-/// How often a login begins that meets another of the same millisecond. After that, their keys decide.
-const ATTEMPTS: u32 = 8;
+use crate::{Error, ErrorKind, Owner, Policy, Result, SessionId, SessionKey, SessionStore, SetMode, UserId, Version};
 
 /// A login, for [`Sessions::login`].
 ///
@@ -111,25 +103,13 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
             let newcomer = Newcomer { key: &key, user: &user, write: &write, replaced: &replaced, attempt };
             match self.inner.begin(&newcomer).await? {
                 Some(version) => {
-                    let policy = own_policy.unwrap_or(self.inner.policy);
-                    let (user, time_left) = (Some(user), policy.absolute());
-                    return Ok(Session { data, id, key, user, version, own_policy, policy, time_left });
+                    return Ok(session::begun((id, key, Some(user)), version, (data, own_policy), self.inner.policy));
                 }
                 None => sleep(pause(attempt)?).await,
             }
             attempt += 1;
         }
     }
-}
-
-/// A session that a login begins.
-struct Newcomer<'a> {
-    key: &'a SessionKey,
-    user: &'a UserId,
-    write: &'a Write,
-    /// The keys of the session that ends with the login.
-    replaced: &'a [SessionKey],
-    attempt: u32,
 }
 
 /// A session whose ID nobody has yet. It must not live on where the login fails, or its future is dropped.
@@ -157,14 +137,6 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-/// What became of a newcomer.
-enum Place {
-    Stays,
-    Refused,
-    /// Of the same millisecond as another, of which only one can stay.
-    Tied,
-}
-
 impl Inner {
     /// The version of the newcomer; `None` when it has to begin anew.
     async fn begin(&self, newcomer: &Newcomer<'_>) -> Result<Option<Version>> {
@@ -185,14 +157,6 @@ impl Inner {
                 Err(error)
             }
         }
-    }
-
-    /// Whether a login that was refused had better begin anew: those in whose favour it was may have been refused for its
-    /// own sake, or have begun anew themselves.
-    async fn has_room(&self, newcomer: &Newcomer<'_>) -> Result<bool> {
-        let Some(max) = self.max_per_user.filter(|_| newcomer.attempt < ATTEMPTS) else { return Ok(false) };
-        let entries = self.entries(newcomer.user).await?;
-        Ok(entries.iter().filter(|entry| !newcomer.replaced.contains(&entry.key)).count() < max.count())
     }
 
     async fn begun(&self, newcomer: &Newcomer<'_>) -> Result<(Version, Place)> {
@@ -224,75 +188,6 @@ impl Inner {
         }
         failure.map_or(Ok(was_live), Err)
     }
-
-    /// Ends what a user has too much, in the order of (creation, key), so that on every node the same ones stay.
-    ///
-    /// The first `max` in that order, or the last, are never a surplus to anybody. All others are one to the login that
-    /// lists last, which sees every session that was created before, or where logins are refused, to their own.
-    async fn end_surplus(&self, newcomer: &Newcomer<'_>, max: MaxPerUser) -> Result<Place> {
-        for _ in 0..ROUNDS {
-            let mut entries = self.entries(newcomer.user).await?;
-            entries.retain(|entry| !newcomer.replaced.contains(&entry.key));
-            entries.sort_by_key(|entry| (entry.meta.created_at, entry.key));
-            let place = entries.iter().position(|entry| entry.key == *newcomer.key);
-            let boundary = match max {
-                MaxPerUser::EndOldest(_) => entries.len().saturating_sub(max.count()),
-                MaxPerUser::Refuse(_) => entries.len().min(max.count()),
-            };
-            if newcomer.attempt < ATTEMPTS && place.is_some_and(|place| is_split(&entries, place, boundary)) {
-                return Ok(Place::Tied);
-            }
-            let stays = place.is_some_and(|place| place < boundary);
-            let surplus = match max {
-                MaxPerUser::EndOldest(_) => entries.get(..boundary),
-                MaxPerUser::Refuse(_) if stays => entries.get(boundary..),
-                // A login that is refused ends no other session: there may be more than `max` since that was lowered.
-                MaxPerUser::Refuse(_) => place.and_then(|place| entries.get(place..=place)),
-            };
-            let is_settled = self.end(surplus.unwrap_or_default(), newcomer.key, max).await?;
-            if matches!(max, MaxPerUser::Refuse(_)) && !stays {
-                return Ok(Place::Refused);
-            }
-            if is_settled {
-                return Ok(Place::Stays);
-            }
-        }
-        Err(Error::new(ErrorKind::Conflict, "the user's sessions changed each time they were counted; try again later")
-            .with_transient(true))
-    }
-
-    /// Whether each of them was live under its key: one that was not may be live under another, which it was given
-    /// meanwhile.
-    async fn end(&self, surplus: &[Entry], newcomer: &SessionKey, max: MaxPerUser) -> Result<bool> {
-        let mut all = true;
-        for entry in surplus {
-            let refused = matches!(max, MaxPerUser::Refuse(_)) && entry.key == *newcomer;
-            let why = if refused { Why::LimitReached } else { Why::Ended(Cause::Surplus) };
-            all &= because(why, self.store.destroy(&entry.key)).await?;
-        }
-        Ok(all)
-    }
-
-    /// All sessions of a user.
-    pub(super) async fn entries(&self, user: &UserId) -> Result<Vec<Entry>> {
-        let mut all = Vec::new();
-        let mut next = Some(Page::first(Page::MAX_LIMIT)?);
-        while let Some(page) = next {
-            let entries = self.store.list_by_user(user, &page).await?;
-            next = page.next(&entries);
-            all.extend(entries);
-        }
-        Ok(all)
-    }
-}
-
-/// Whether the boundary parts the sessions of the same millisecond as that at `place`. Which of them came first is not
-/// known, and their keys are no reason to end one of them.
-fn is_split(entries: &[Entry], place: usize, boundary: usize) -> bool {
-    let Some(created_at) = entries.get(place).map(|entry| entry.meta.created_at) else { return false };
-    let first = entries.partition_point(|entry| entry.meta.created_at < created_at);
-    let end = entries.partition_point(|entry| entry.meta.created_at <= created_at);
-    first < boundary && boundary < end
 }
 
 fn limit_reached(newcomer: &SessionKey) -> Error {

@@ -2,6 +2,7 @@
 
 mod builder;
 mod inner;
+mod limit;
 mod login;
 mod pepper;
 mod session;
@@ -134,8 +135,7 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
         let key = self.inner.hashing.key(&id)?;
         let write = self.inner.write(&key, &data, None)?;
         let version = self.inner.store.set(&key, &write, SetMode::Create).await?;
-        let policy = self.inner.policy;
-        Ok(Session { data, id, key, user: None, version, own_policy: None, policy, time_left: policy.absolute() })
+        Ok(session::begun((id, key, None), version, (data, None), self.inner.policy))
     }
 
     /// Reads the session with this ID. `None` when it is gone.

@@ -54,6 +54,17 @@ impl<T> Session<T> {
     }
 }
 
+/// A session that begins, by the policy of its login or else by this one.
+pub(super) fn begun<T>(
+    (id, key, user): (SessionId, SessionKey, Option<UserId>),
+    version: Version,
+    (data, own_policy): (T, Option<Policy>),
+    policy: Policy,
+) -> Session<T> {
+    let policy = own_policy.unwrap_or(policy);
+    Session { data, id, key, user, version, own_policy, policy, time_left: policy.absolute() }
+}
+
 /// What is known of a session that was read.
 pub(super) fn read<T>(
     id: SessionId,

@@ -8,9 +8,8 @@ use tokio::time::sleep;
 
 use super::Sessions;
 use super::inner::{undecodable, unless_gone};
-use crate::{Error, ErrorKind, Result, SessionId, SetMode, entropy};
-
-const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+use crate::entropy::part;
+use crate::{Error, ErrorKind, Result, SessionId, SetMode};
 
 impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     /// Changes the session with this ID, and gives what `change` has given. `None` when it is gone, and nothing was
@@ -67,9 +66,7 @@ pub(super) fn too_many_conflicts() -> Error {
         .with_transient(true)
 }
 
-/// Random, so that requests that met once do not meet again; up to twice as long each time.
+/// Random, so that requests that met once do not meet again; up to twice as long each time, and 64 ms at the most.
 pub(super) fn pause(attempt: u32) -> Result<Duration> {
-    let longest = Duration::from_millis(1 << attempt.min(6)).min(LONGEST_PAUSE);
-    let part = f64::from(u32::from_le_bytes(entropy::random()?)) / f64::from(u32::MAX);
-    Ok(longest.mul_f64(part))
+    Ok(Duration::from_millis(1 << attempt.min(6)).mul_f64(part()?))
 }

@@ -1,13 +1,18 @@
 //! All that metrics and tracing are told while a test runs.
 #![allow(dead_code, reason = "each test looks at a part of it")]
 
+#[cfg(feature = "observed")]
+mod notes;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use session_store_core::SessionKey;
-use session_store_core::observed::{Audit, Event};
 use tokio::runtime::Builder;
+
+#[cfg(feature = "observed")]
+#[allow(unused_imports, reason = "each test looks at a part of it")]
+pub(crate) use self::notes::Notes;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -76,34 +81,4 @@ pub(crate) fn told<F: Future>(test: impl FnOnce() -> F) -> (Told, F::Output) {
     });
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     (Told { log, metrics: measured.collect() }, answer)
-}
-
-/// An audit that writes down each event, with what it is about.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
-
-impl Notes {
-    /// Those since the last time.
-    pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap())
-    }
-}
-
-impl Audit for Notes {
-    fn record(&self, event: &Event<'_>) {
-        let about = match event {
-            Event::LoggedIn { key, user } => format!("{} {}", user.as_str(), key.to_text()),
-            Event::Created { key }
-            | Event::Ended { key, .. }
-            | Event::Refused { key, .. }
-            | Event::Conflict { key } => key.to_text(),
-            Event::Rotated { from, to } => format!("{} {}", from.to_text(), to.to_text()),
-            Event::EndedAll { user, except, .. } => {
-                format!("{} {}", user.as_str(), except.map_or_else(String::new, SessionKey::to_text))
-            }
-            _ => String::new(),
-        };
-        let note = format!("{} {} {} {about}", event.name(), event.reason(), event.count());
-        self.0.lock().unwrap().push(note.split_whitespace().collect::<Vec<_>>().join(" "));
-    }
 }
