@@ -172,8 +172,10 @@ impl MongoServer {
         let place = ["--dbpath", ".", "--port", &port, "--bind_ip", "127.0.0.1", "--nounixsocket"];
         let own_cache = self.options.iter().any(|option| option == CACHE);
         let cache: &[&str] = if own_cache { &[] } else { &[CACHE, "0.25"] };
+        // Three hundred megabytes each would be set aside for the journal, and a full disk ends them all.
+        let journal = ["--wiredTigerEngineConfigString", "log=(file_max=4MB,prealloc=false)"];
         let light = ["--setParameter", "diagnosticDataCollectionEnabled=false"];
-        let ours = place.iter().chain(cache).chain(&light).map(|option| (*option).to_owned());
+        let ours = place.iter().chain(cache).chain(&journal).chain(&light).map(|option| (*option).to_owned());
         let arguments: Vec<_> = ours.chain(self.options.iter().cloned()).collect();
         self.process.start(&self.program, &arguments)
     }
