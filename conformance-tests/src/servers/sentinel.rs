@@ -17,7 +17,7 @@ pub struct RedisSentinel {
 
 impl RedisSentinel {
     /// One sentinel, which knows both servers; the replica has its master's data. A master that gives no
-    /// answer for a second is replaced.
+    /// answer for two seconds is replaced.
     ///
     /// # Errors
     ///
@@ -140,12 +140,14 @@ impl RedisSentinel {
     }
 }
 
+// A sentinel asks each server once in a second. With no more patience than that, it takes a master for dead whose first
+// answer to it is late by a moment, and tells clients of none.
 fn settings(master: &RedisServer, quorum: usize) -> String {
     let port = master.port();
     let password = master.password().map(|password| format!("sentinel auth-pass {MASTER_NAME} {password}\n"));
     format!(
         "sentinel monitor {MASTER_NAME} 127.0.0.1 {port} {quorum}\n\
-         sentinel down-after-milliseconds {MASTER_NAME} 1000\n\
+         sentinel down-after-milliseconds {MASTER_NAME} 2000\n\
          sentinel failover-timeout {MASTER_NAME} 3000\n\
          {}",
         password.unwrap_or_default()
