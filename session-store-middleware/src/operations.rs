@@ -1,0 +1,151 @@
+//! What the middlewares do with a session, each as one operation of the store.
+
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use session_store_core::{
+    Error, ErrorKind, MAX_TIMEOUT, MIN_TIMEOUT, Owner, Result, SessionKey, SetMode, UserId, Write,
+};
+
+use crate::adapter::{Adapter, WhenGone};
+use crate::data::{Data, Form};
+use crate::loaded::Loaded;
+
+/// By how much an expiry may come earlier than that of the session and still be taken for the same: the two are computed
+/// from two looks at the clock.
+const ROUNDING: i64 = 1_000;
+
+/// A live session.
+pub(crate) struct Found {
+    pub(crate) form: Form,
+    pub(crate) loaded: Loaded,
+    /// How long it will live if nothing happens.
+    pub(crate) left: Duration,
+}
+
+impl Adapter {
+    /// `None` also where the ID is none: who has sent it is a visitor without a session.
+    pub(crate) async fn find(&self, id: &str) -> Result<Option<Found>> {
+        let Ok(key) = self.key(id) else { return Ok(None) };
+        let Some(record) = self.store.get(&key).await? else { return Ok(None) };
+        let form: Form = self.codec.decode(&key, &record.data)?;
+        let left = record.meta.expires_at.saturating_since(record.read_at);
+        let loaded = Loaded { key, print: form.print(), expires: now().saturating_add(millis(left)) };
+        Ok(Some(Found { form, loaded, left }))
+    }
+
+    /// Begins a session. Where it is another that gets a new ID, and that one was found gone when it was to be destroyed,
+    /// there is none to go on.
+    ///
+    /// `AlreadyExists` where there is one with this ID.
+    pub(crate) async fn create(&self, id: &str, form: Form, loaded: Option<Loaded>, idle: Option<Duration>) -> Result<()> {
+        if let Some(before) = loaded.filter(|before| self.is_remembered_gone(&before.key)) {
+            return self.unless_discarded(Err(Error::not_found(&before.key)));
+        }
+        let key = self.key(id)?;
+        let write = self.write(&key, form, idle)?;
+        self.store.set(&key, &write, SetMode::Create).await.map(drop)
+    }
+
+    /// Saves a session that is there. Where its data are as they were loaded, and it is to live no shorter, it is only
+    /// touched.
+    pub(crate) async fn save(&self, id: &str, form: Form, loaded: Option<Loaded>, idle: Option<Duration>) -> Result<()> {
+        let key = self.key(id)?;
+        let idle = self.idle(idle);
+        let is_same = loaded.is_some_and(|before| {
+            before.key == key
+                && before.print == form.print()
+                && now().saturating_add(millis(idle)).saturating_add(ROUNDING) >= before.expires
+        });
+        if is_same {
+            return self.touch(&key, idle).await;
+        }
+        let write = self.write(&key, form, Some(idle))?;
+        self.unless_discarded(self.store.set(&key, &write, SetMode::Replace).await.map(drop))
+    }
+
+    /// Saves a session of which the middleware does not say whether there was one.
+    pub(crate) async fn create_or_save(
+        &self,
+        id: &str,
+        form: Form,
+        loaded: Option<Loaded>,
+        idle: Option<Duration>,
+    ) -> Result<()> {
+        let key = self.key(id)?;
+        if loaded.is_some_and(|before| before.key == key) {
+            return self.save(id, form, loaded, idle).await;
+        }
+        match self.create(id, form.clone(), loaded, idle).await {
+            // One whose note the application has removed with all else.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => self.save(id, form, None, idle).await,
+            answer => answer,
+        }
+    }
+
+    /// Gives a session that is there a new ID, and these data.
+    pub(crate) async fn rotate(&self, from: &SessionKey, id: &str, form: Form, idle: Option<Duration>) -> Result<()> {
+        let key = self.key(id)?;
+        let write = self.write(&key, form, idle)?;
+        self.unless_discarded(self.store.rotate(from, &key, &write, None).await.map(drop))
+    }
+
+    /// Where it is gone, nothing is lost.
+    pub(crate) async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<()> {
+        self.store.touch(key, idle).await.map(drop)
+    }
+
+    /// A session that is gone already is as good as destroyed.
+    pub(crate) async fn destroy(&self, id: &str) -> Result<()> {
+        let Ok(key) = self.key(id) else { return Ok(()) };
+        if !self.store.destroy(&key).await? {
+            self.remember_gone(key);
+        }
+        Ok(())
+    }
+
+    /// Removes what is dead.
+    pub(crate) async fn prune(&self) -> Result<()> {
+        const BATCH: u32 = 1_000;
+        while self.store.prune(BATCH).await?.more {}
+        Ok(())
+    }
+
+    pub(crate) fn idle(&self, idle: Option<Duration>) -> Duration {
+        idle.unwrap_or(self.policy.idle()).clamp(MIN_TIMEOUT, MAX_TIMEOUT)
+    }
+
+    fn write(&self, key: &SessionKey, form: Form, idle: Option<Duration>) -> Result<Write> {
+        let unreadable = |error| Error::invalid_input("the data of the session are no JSON").with_source(error);
+        let data = Data::try_from(form).map_err(unreadable)?;
+        let owner = match &self.user {
+            None => Owner::Keep,
+            Some(find) => match find(&data) {
+                None => Owner::Anonymous,
+                Some(user) => Owner::User(UserId::new(user)?),
+            },
+        };
+        let data = self.codec.encode(key, &data)?;
+        Ok(Write::new(data, self.idle(idle), self.policy.absolute())?.with_owner(owner))
+    }
+
+    fn unless_discarded(&self, answer: Result<()>) -> Result<()> {
+        match answer {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                tracing::info!(target: "session_store", "what a request has changed in a session that has ended is lost");
+                if self.when_gone == WhenGone::Discard { Ok(()) } else { Err(error) }
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// Milliseconds on a clock of this process's own, to be compared with what was computed with it.
+fn now() -> i64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    millis(START.elapsed())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,123 @@
+//! tower-sessions 0.15.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use session_store_memory::MemoryStore;
+//! use session_store_middleware::Adapter;
+//! use tower_sessions::cookie::time::Duration;
+//! use tower_sessions::{Expiry, SessionManagerLayer};
+//!
+//! let adapter = Adapter::new(Arc::new(MemoryStore::new())).user_at("/user_id");
+//! let layer = SessionManagerLayer::new(adapter.tower_sessions())
+//!     .with_expiry(Expiry::OnInactivity(Duration::hours(1)));
+//! ```
+//!
+//! - `create` is [`SetMode::Create`](session_store_core::SetMode::Create), always with a new ID: also after `flush`, when the
+//!   middleware would go on with that of the session that was logged out.
+//! - `save` never creates. One that changes nothing but the expiry is a touch.
+//! - `cycle_id` destroys one session and creates another. Where the first one had ended meanwhile, the second is not
+//!   created.
+//! - There is no place for a version: of two requests that change one session at the same time, the last one wins, with all
+//!   of its data.
+//! - There is a note named `session-store.loaded` among the data of a record while a request has it.
+
+/// Both releases have the same trait.
+macro_rules! tower_sessions_store {
+    ($core:ident, $method:ident, $name:literal) => {
+        use std::fmt::Debug;
+        use std::time::Duration;
+
+        use serde_json::Value;
+        use session_store_core::{Error, ErrorKind, async_trait};
+        use time::OffsetDateTime;
+        use $core::session::{Id, Record};
+        use $core::session_store::{Error as StoreError, ExpiredDeletion, Result, SessionStore};
+
+        use crate::adapter::Adapter;
+        use crate::data::{Data, Form};
+        use crate::loaded::{LOADED, Loaded};
+
+        /// An [`Adapter`] as the store of
+        #[doc = $name]
+        #[derive(Clone, Debug)]
+        pub struct Store(Adapter);
+
+        impl Adapter {
+            /// The store of
+            #[doc = $name]
+            #[must_use]
+            pub fn $method(&self) -> Store {
+                Store(self.clone())
+            }
+        }
+
+        #[async_trait]
+        impl SessionStore for Store {
+            async fn create(&self, record: &mut Record) -> Result<()> {
+                let (form, loaded) = form_of(record)?;
+                loop {
+                    record.id = Id::default();
+                    let Some(left) = left(record) else { return Ok(()) };
+                    match self.0.create(&record.id.to_string(), form.clone(), loaded, Some(left)).await {
+                        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                        answer => return answer.map_err(failed),
+                    }
+                }
+            }
+
+            async fn save(&self, record: &Record) -> Result<()> {
+                let id = record.id.to_string();
+                let Some(left) = left(record) else { return self.0.destroy(&id).await.map_err(failed) };
+                let (form, loaded) = form_of(record)?;
+                self.0.save(&id, form, loaded, Some(left)).await.map_err(failed)
+            }
+
+            async fn load(&self, id: &Id) -> Result<Option<Record>> {
+                let Some(found) = self.0.find(&id.to_string()).await.map_err(failed)? else { return Ok(None) };
+                let data = Data::try_from(found.form).map_err(|error| StoreError::Decode(error.to_string()))?;
+                let note = (LOADED.to_owned(), Value::String(found.loaded.to_text()));
+                let data = data.into_values().chain([note]).collect();
+                // By this computer's clock, as the middleware will read it.
+                let left = found.left.try_into().unwrap_or(time::Duration::MAX);
+                let expiry_date = OffsetDateTime::now_utc().saturating_add(left);
+                Ok(Some(Record { id: *id, data, expiry_date }))
+            }
+
+            async fn delete(&self, id: &Id) -> Result<()> {
+                self.0.destroy(&id.to_string()).await.map_err(failed)
+            }
+        }
+
+        #[async_trait]
+        impl ExpiredDeletion for Store {
+            async fn delete_expired(&self) -> Result<()> {
+                self.0.prune().await.map_err(failed)
+            }
+        }
+
+        fn form_of(record: &Record) -> Result<(Form, Option<Loaded>)> {
+            let loaded = record.data.get(LOADED).and_then(Value::as_str).and_then(Loaded::from_text);
+            let form = Form::of_values(record.data.iter().filter(|(name, _)| *name != LOADED));
+            Ok((form.map_err(|error| StoreError::Encode(error.to_string()))?, loaded))
+        }
+
+        /// `None` when the record's time is over.
+        fn left(record: &Record) -> Option<Duration> {
+            Duration::try_from(record.expiry_date - OffsetDateTime::now_utc()).ok().filter(|left| !left.is_zero())
+        }
+
+        fn failed(error: Error) -> StoreError {
+            let text = error.to_string();
+            match error.kind() {
+                ErrorKind::Corrupt => StoreError::Decode(text),
+                ErrorKind::InvalidInput | ErrorKind::TooLarge => StoreError::Encode(text),
+                _ => StoreError::Backend(text),
+            }
+        }
+    };
+}
+
+pub(crate) use tower_sessions_store;
+
+#[cfg(feature = "tower-sessions")]
+tower_sessions_store!(tower_sessions_core, tower_sessions, "tower-sessions 0.15.");

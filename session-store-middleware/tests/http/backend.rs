@@ -1,0 +1,140 @@
+//! The stores that the scenarios run on, and how they are made to fail.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use conformance_tests::servers::RedisServer;
+use session_store_core::{
+    Entry, Error, ErrorKind, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
+};
+use session_store_memory::MemoryStore;
+use session_store_redis::RedisStore;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Memory,
+    Redis,
+}
+
+/// A store of a test's own.
+pub(crate) struct Backend {
+    pub(crate) store: Arc<dyn SessionStore>,
+    failure: Failure,
+}
+
+enum Failure {
+    Switch(Arc<AtomicBool>),
+    Server(RedisServer),
+}
+
+impl Backend {
+    pub(crate) async fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Memory => {
+                let is_down = Arc::new(AtomicBool::new(false));
+                let store = Switched { store: Arc::new(MemoryStore::new()), is_down: Arc::clone(&is_down) };
+                Self { store: Arc::new(store), failure: Failure::Switch(is_down) }
+            }
+            Kind::Redis => {
+                let server = RedisServer::start(&[]).await.unwrap();
+                let store = RedisStore::builder(server.url()).build().await.unwrap();
+                Self { store: Arc::new(store), failure: Failure::Server(server) }
+            }
+        }
+    }
+
+    /// The database is down from now on.
+    pub(crate) fn fail(&self) {
+        match &self.failure {
+            Failure::Switch(is_down) => is_down.store(true, Ordering::Relaxed),
+            Failure::Server(server) => server.kill(),
+        }
+    }
+
+    /// It is there again, with all that memory keeps and nothing that Redis has lost.
+    pub(crate) async fn mend(&self) {
+        match &self.failure {
+            Failure::Switch(is_down) => is_down.store(false, Ordering::Relaxed),
+            Failure::Server(server) => server.restart().await.unwrap(),
+        }
+    }
+
+    pub(crate) fn keeps_all(&self) -> bool {
+        matches!(self.failure, Failure::Switch(_))
+    }
+}
+
+/// A store in memory that can be down.
+struct Switched {
+    store: Arc<MemoryStore>,
+    is_down: Arc<AtomicBool>,
+}
+
+impl Switched {
+    fn there(&self) -> Result<&MemoryStore> {
+        let down = || Error::new(ErrorKind::Unavailable, "the database is down");
+        if self.is_down.load(Ordering::Relaxed) { Err(down()) } else { Ok(&self.store) }
+    }
+}
+
+#[async_trait]
+impl SessionStore for Switched {
+    async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
+        self.there()?.get(key).await
+    }
+
+    async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
+        self.there()?.set(key, write, mode).await
+    }
+
+    async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<bool> {
+        self.there()?.touch(key, idle).await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<bool> {
+        self.there()?.destroy(key).await
+    }
+
+    async fn rotate(
+        &self,
+        from: &SessionKey,
+        to: &SessionKey,
+        write: &Write,
+        expected: Option<Version>,
+    ) -> Result<Version> {
+        self.there()?.rotate(from, to, write, expected).await
+    }
+
+    async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
+        self.there()?.list_by_user(user, page).await
+    }
+
+    async fn destroy_by_user(&self, user: &UserId, except: Option<&SessionKey>) -> Result<u64> {
+        self.there()?.destroy_by_user(user, except).await
+    }
+
+    async fn prune(&self, limit: u32) -> Result<Pruned> {
+        self.there()?.prune(limit).await
+    }
+
+    async fn count(&self) -> Result<u64> {
+        self.there()?.count().await
+    }
+
+    async fn clear(&self) -> Result<u64> {
+        self.there()?.clear().await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.there()?.ping().await
+    }
+}
+
+impl fmt::Debug for Switched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Switched")
+    }
+}
