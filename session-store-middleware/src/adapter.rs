@@ -21,7 +21,7 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum WhenGone {
     /// An error of the kind [`NotFound`](session_store_core::ErrorKind::NotFound), which the middleware answers with a
-    /// status of 500: nobody believes that anything was saved. The default.
+    /// status of 500 or 503: nobody believes that anything was saved. The default.
     #[default]
     Refuse,
     /// Its own answer, as if all had been saved. The next request finds no session.

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 /// One that runs until the test ends.
 pub(crate) trait App: Copy {
-    /// Whether a visitor is told by a status of 500 that nothing was saved.
+    /// Whether a visitor is told by the status that nothing was saved.
     const TELLS_WHAT_IS_LOST: bool = true;
     /// Whether a session that gets a new ID is known to be the same.
     const KNOWS_RENEWED: bool = true;

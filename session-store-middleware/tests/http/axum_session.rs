@@ -1,1 +1,75 @@
-//! x
+//! axum with `axum_session`.
+
+use std::net::TcpListener;
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::{Extension, Router, middleware};
+use axum_session::{Session, SessionConfig, SessionLayer, SessionStore};
+use session_store_middleware::axum_session::{Store, guard};
+use time::Duration;
+
+use crate::app::{Action, App, Gate, Setup, told, values};
+use crate::scenarios::scenarios;
+
+#[derive(Clone, Copy)]
+pub(crate) struct AxumSession;
+
+impl App for AxumSession {
+    const TELLS_WHAT_IS_LOST: bool = false;
+    const KNOWS_RENEWED: bool = false;
+    const GIVES_NEW_ID: bool = false;
+
+    fn serve(self, listener: TcpListener, setup: Setup) {
+        let timeout = Duration::try_from(setup.timeout).unwrap();
+        let config = SessionConfig::default()
+            .with_lifetime(timeout)
+            .with_memory_lifetime(Duration::ZERO)
+            .with_clear_check_on_load(false);
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        tokio::spawn(async move {
+            let store = SessionStore::new(Some(setup.adapter.axum_session()), config).await.unwrap();
+            let router = Router::new()
+                .fallback(answer)
+                .layer(middleware::from_fn(guard))
+                .layer(SessionLayer::new(store))
+                .with_state(setup.gate);
+            axum::serve(listener, router).await
+        });
+    }
+}
+
+async fn answer(State(gate): State<Gate>, Extension(session): Extension<Session<Store>>, uri: Uri) -> String {
+    let count = || session.get::<u64>("count").unwrap_or(0);
+    match Action::of(uri.path()) {
+        Action::Read => return told(session.get("user"), session.get("count")),
+        Action::Login(user) => {
+            session.renew();
+            session.set("user", user);
+        }
+        Action::Count => {
+            let count = count() + 1;
+            session.set("count", count);
+            return count.to_string();
+        }
+        Action::Same => session.set("count", count()),
+        Action::Slow => {
+            let count = count();
+            gate.pass().await;
+            session.set("count", count + 1);
+        }
+        Action::SlowRenew => {
+            gate.pass().await;
+            session.renew();
+        }
+        Action::Logout => session.destroy(),
+        Action::Put => session.set("values", values()),
+        Action::Check => {
+            let is_same = session.get::<serde_json::Value>("values") == Some(values());
+            return if is_same { "same" } else { "different" }.to_owned();
+        }
+    }
+    String::new()
+}
+
+scenarios!(super::AxumSession);
