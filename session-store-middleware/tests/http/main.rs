@@ -10,5 +10,6 @@ mod browser;
 mod poem;
 mod saysion;
 mod scenarios;
+mod stores;
 mod tower_sessions;
 mod trillium;

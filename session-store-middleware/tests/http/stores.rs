@@ -1,0 +1,485 @@
+//! What the middlewares' own tests ask of a store, and what no request shows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use session_store_core::{Page, SessionKey, SessionStore, SetMode, UserId, Write};
+use session_store_memory::MemoryStore;
+use session_store_middleware::Adapter;
+use tokio::time::sleep;
+
+/// The name of the note among the data that a middleware gets.
+const NOTE: &str = "session-store.loaded";
+const HOUR: Duration = Duration::from_hours(1);
+
+fn adapter() -> Adapter {
+    Adapter::new(Arc::new(MemoryStore::new())).user_at("/user")
+}
+
+async fn count(adapter: &Adapter) -> u64 {
+    adapter.store().count().await.unwrap()
+}
+
+async fn listed(adapter: &Adapter, user: &str) -> usize {
+    adapter.list(&UserId::new(user).unwrap(), &Page::first(10).unwrap()).await.unwrap().sessions.len()
+}
+
+/// How long the only session of this user has, by the store's clock.
+async fn left(adapter: &Adapter, user: &str) -> Duration {
+    let listing = adapter.list(&UserId::new(user).unwrap(), &Page::first(10).unwrap()).await.unwrap();
+    let [session] = listing.sessions.try_into().unwrap();
+    session.meta.expires_at.saturating_since(session.read_at)
+}
+
+/// Puts data there that no adapter has written.
+async fn corrupt(adapter: &Adapter, id: &str) {
+    let write = Write::new("random-thing", HOUR, HOUR).unwrap();
+    adapter.store().set(&adapter.key(id).unwrap(), &write, SetMode::Upsert).await.unwrap();
+}
+
+macro_rules! of_tower_sessions {
+    ($module:ident, $tower_sessions:ident, $method:ident) => {
+        mod $module {
+            use $tower_sessions::cookie::time::{Duration, OffsetDateTime};
+            use $tower_sessions::session::{Id, Record};
+            use $tower_sessions::session_store::Error;
+            use $tower_sessions::{ExpiredDeletion as _, SessionStore as _};
+
+            use super::{NOTE, adapter, corrupt, count, json, left, listed};
+
+            fn record(minutes: i64) -> Record {
+                let data = [("user".to_owned(), json!("ann")), ("list".to_owned(), json!([1, { "a": null }]))];
+                let expiry_date = OffsetDateTime::now_utc() + Duration::minutes(minutes);
+                Record { id: Id(1), data: data.into(), expiry_date }
+            }
+
+            #[tokio::test]
+            async fn a_record_is_created_loaded_saved_and_deleted() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut record = record(30);
+                store.create(&mut record).await.unwrap();
+                assert_ne!(record.id, Id(1), "the ID is not new");
+                let mut loaded = store.load(&record.id).await.unwrap().unwrap();
+                assert!((loaded.expiry_date - record.expiry_date).abs() < Duration::seconds(1));
+                assert!(loaded.data.remove(NOTE).is_some());
+                assert_eq!((loaded.id, &loaded.data), (record.id, &record.data));
+                record.data.insert("more".to_owned(), json!(0.1));
+                store.save(&record).await.unwrap();
+                let mut loaded = store.load(&record.id).await.unwrap().unwrap();
+                loaded.data.remove(NOTE);
+                assert_eq!(loaded.data, record.data);
+                store.delete(&record.id).await.unwrap();
+                assert!(store.load(&record.id).await.unwrap().is_none());
+                store.delete(&record.id).await.unwrap();
+                store.delete_expired().await.unwrap();
+                assert!(matches!(store.save(&record).await, Err(Error::Backend(_))), "it is back");
+                assert_eq!(count(&adapter).await, 0);
+            }
+
+            #[tokio::test]
+            async fn records_that_are_created_have_ids_of_their_own() {
+                let store = adapter().$method();
+                let (mut one, mut other) = (record(30), record(30));
+                store.create(&mut one).await.unwrap();
+                other.id = one.id;
+                store.create(&mut other).await.unwrap();
+                assert_ne!(one.id, other.id);
+                assert!(store.load(&one.id).await.unwrap().is_some());
+            }
+
+            #[tokio::test]
+            async fn a_record_whose_time_is_over_is_not_there() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut record = record(0);
+                store.create(&mut record).await.unwrap();
+                assert_eq!(count(&adapter).await, 0);
+                record.expiry_date += Duration::minutes(1);
+                store.create(&mut record).await.unwrap();
+                record.expiry_date -= Duration::minutes(2);
+                store.save(&record).await.unwrap();
+                assert_eq!(count(&adapter).await, 0);
+            }
+
+            #[tokio::test]
+            async fn an_expiry_comes_earlier_and_later() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut record = record(30);
+                store.create(&mut record).await.unwrap();
+                for minutes in [10, 60] {
+                    let mut record = store.load(&record.id).await.unwrap().unwrap();
+                    record.expiry_date = OffsetDateTime::now_utc() + Duration::minutes(minutes);
+                    store.save(&record).await.unwrap();
+                    let wanted = std::time::Duration::from_mins(minutes.unsigned_abs());
+                    assert!(wanted.abs_diff(left(&adapter, "ann").await).as_secs() < 2, "{minutes}");
+                }
+            }
+
+            #[tokio::test]
+            async fn a_user_that_is_none_is_an_error_and_loses_nothing() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut record = record(30);
+                store.create(&mut record).await.unwrap();
+                for user in ["", &"a".repeat(257)] {
+                    record.data.insert("user".to_owned(), json!(user));
+                    assert!(matches!(store.save(&record).await, Err(Error::Encode(_))));
+                }
+                assert_eq!(listed(&adapter, "ann").await, 1);
+                record.data.insert("user".to_owned(), json!(7));
+                store.save(&record).await.unwrap();
+                assert_eq!((listed(&adapter, "ann").await, listed(&adapter, "7").await), (0, 1));
+                record.data.remove("user");
+                store.save(&record).await.unwrap();
+                assert_eq!((listed(&adapter, "7").await, count(&adapter).await), (0, 1));
+            }
+
+            #[tokio::test]
+            async fn what_cannot_be_read_is_an_error() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut record = record(30);
+                store.create(&mut record).await.unwrap();
+                corrupt(&adapter, &record.id.to_string()).await;
+                assert!(matches!(store.load(&record.id).await, Err(Error::Decode(_))));
+            }
+        }
+    };
+}
+
+of_tower_sessions!(of_tower_sessions, tower_sessions, tower_sessions);
+of_tower_sessions!(of_tower_sessions_014, tower_sessions_014, tower_sessions_014);
+
+macro_rules! of_async_session {
+    ($module:ident, $core:ident, $method:ident) => {
+        mod $module {
+            use std::time::Duration;
+
+            use session_store_middleware::{Adapter, WhenGone};
+            use $core::{Session, SessionStore as _};
+
+            use super::{adapter, count, listed, sleep};
+
+            #[tokio::test]
+            async fn a_session_without_expiry_is_stored_and_updated() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut session = Session::new();
+                session.insert("key", "Hello").unwrap();
+                let id = session.id().to_owned();
+                let cookie = store.store_session(session).await.unwrap().unwrap();
+                let mut loaded = store.load_session(cookie.clone()).await.unwrap().unwrap();
+                assert_eq!((loaded.id(), loaded.get::<String>("key").as_deref()), (&*id, Some("Hello")));
+                assert!(loaded.expiry().is_none() && !loaded.data_changed());
+                loaded.insert("key", "other value").unwrap();
+                assert_eq!(store.store_session(loaded).await.unwrap(), None);
+                let loaded = store.load_session(cookie).await.unwrap().unwrap();
+                assert_eq!(loaded.get::<String>("key").as_deref(), Some("other value"));
+                assert!(loaded.validate().is_some());
+            }
+
+            #[tokio::test]
+            async fn an_expiry_is_kept_moved_and_heeded() {
+                let store = adapter().$method();
+                let mut session = Session::new();
+                session.expire_in(Duration::from_secs(1));
+                let cookie = store.store_session(session).await.unwrap().unwrap();
+                let mut session = store.load_session(cookie.clone()).await.unwrap().unwrap();
+                assert!(session.expires_in().unwrap().abs_diff(Duration::from_secs(1)).as_millis() < 500);
+                session.expire_in(Duration::from_secs(3));
+                assert_eq!(store.store_session(session).await.unwrap(), None);
+                sleep(Duration::from_millis(1_500)).await;
+                let mut session = store.load_session(cookie.clone()).await.unwrap().unwrap();
+                assert!(session.expires_in().unwrap().abs_diff(Duration::from_millis(1_500)).as_millis() < 500);
+                session.expire_in(Duration::from_millis(100));
+                assert_eq!(store.store_session(session).await.unwrap(), None);
+                sleep(Duration::from_millis(200)).await;
+                assert!(store.load_session(cookie).await.unwrap().is_none());
+            }
+
+            #[tokio::test]
+            async fn one_session_is_destroyed_or_all() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                for _ in 0..3 {
+                    store.store_session(Session::new()).await.unwrap();
+                }
+                let cookie = store.store_session(Session::new()).await.unwrap().unwrap();
+                let session = store.load_session(cookie.clone()).await.unwrap().unwrap();
+                store.destroy_session(session.clone()).await.unwrap();
+                assert!(store.load_session(cookie).await.unwrap().is_none());
+                assert_eq!(count(&adapter).await, 3);
+                store.destroy_session(session).await.unwrap();
+                store.clear_store().await.unwrap();
+                assert_eq!(count(&adapter).await, 0);
+            }
+
+            /// A session in the store that was loaded, and has a new ID.
+            async fn regenerated(adapter: &Adapter) -> (Session, String, String) {
+                let store = adapter.$method();
+                let mut session = Session::new();
+                session.insert("user", "ann").unwrap();
+                let before = store.store_session(session).await.unwrap().unwrap();
+                let mut session = store.load_session(before.clone()).await.unwrap().unwrap();
+                session.regenerate();
+                let id = session.id().to_owned();
+                (session, before, id)
+            }
+
+            #[tokio::test]
+            async fn a_new_id_ends_the_former_one_and_keeps_the_creation() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let (session, before, id) = regenerated(&adapter).await;
+                let created = async || {
+                    let page = session_store_core::Page::first(1).unwrap();
+                    let user = session_store_core::UserId::new("ann").unwrap();
+                    adapter.store().list_by_user(&user, &page).await.unwrap().remove(0).meta.created_at
+                };
+                let at = created().await;
+                sleep(Duration::from_millis(20)).await;
+                let after = store.store_session(session).await.unwrap().unwrap();
+                assert!(store.load_session(before).await.unwrap().is_none(), "the former ID lives on");
+                assert_eq!(store.load_session(after).await.unwrap().unwrap().id(), id);
+                assert_eq!((count(&adapter).await, created().await), (1, at));
+            }
+
+            #[tokio::test]
+            async fn a_session_with_a_new_id_is_destroyed_under_the_former_one() {
+                let adapter = adapter();
+                let (session, ..) = regenerated(&adapter).await;
+                adapter.$method().destroy_session(session).await.unwrap();
+                assert_eq!(count(&adapter).await, 0);
+            }
+
+            #[tokio::test]
+            async fn a_session_that_has_ended_gets_no_new_id() {
+                for when_gone in [WhenGone::Refuse, WhenGone::Discard] {
+                    let adapter = adapter().when_gone(when_gone);
+                    let (session, ..) = regenerated(&adapter).await;
+                    adapter.store().clear().await.unwrap();
+                    let answer = adapter.$method().store_session(session).await;
+                    assert_eq!(answer.is_err(), when_gone == WhenGone::Refuse);
+                    assert_eq!((count(&adapter).await, listed(&adapter, "ann").await), (0, 0));
+                }
+            }
+
+            #[tokio::test]
+            async fn a_cookie_that_is_none_is_that_of_a_visitor() {
+                assert!(adapter().$method().load_session("!".to_owned()).await.unwrap().is_none());
+            }
+        }
+    };
+}
+
+of_async_session!(of_async_session, async_session, async_session);
+of_async_session!(of_saysion, saysion, saysion);
+
+mod of_actix_session {
+    use actix_session::storage::{LoadError, SessionKey, SessionStore as _, UpdateError};
+    use actix_web::cookie::time::Duration;
+
+    use super::{HashMap, NOTE, adapter, corrupt, count};
+
+    fn state() -> HashMap<String, String> {
+        [("user".to_owned(), "\"ann\"".to_owned())].into()
+    }
+
+    fn key(text: &str) -> SessionKey {
+        SessionKey::try_from(text.to_owned()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_missing_session_is_none() {
+        let store = adapter().actix_session();
+        for text in ["a".repeat(64), "short".to_owned(), "a".repeat(4_000), "ä".repeat(40)] {
+            assert!(store.load(&key(&text)).await.unwrap().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_an_error() {
+        let adapter = adapter();
+        let store = adapter.actix_session();
+        let key = store.save(state(), &Duration::HOUR).await.unwrap();
+        corrupt(&adapter, key.as_ref()).await;
+        assert!(matches!(store.load(&key).await, Err(LoadError::Deserialization(_))));
+    }
+
+    #[tokio::test]
+    async fn a_session_that_has_ended_is_made_again_only_on_demand_and_under_another_key() {
+        let adapter = adapter();
+        let (store, recreating) = (adapter.actix_session(), adapter.actix_session().recreating());
+        let ended = store.save(state(), &Duration::HOUR).await.unwrap();
+        let mut loaded = store.load(&ended).await.unwrap().unwrap();
+        assert!(loaded.contains_key(NOTE));
+        store.delete(&ended).await.unwrap();
+        store.update_ttl(&ended, &Duration::HOUR).await.unwrap();
+        loaded.insert("more".to_owned(), "1".to_owned());
+        let refused = store.update(key(ended.as_ref()), loaded.clone(), &Duration::HOUR).await;
+        assert!(matches!(refused, Err(UpdateError::Other(_))));
+        assert_eq!(count(&adapter).await, 0);
+        let again = recreating.update(key(ended.as_ref()), loaded, &Duration::HOUR).await.unwrap();
+        assert_ne!(again.as_ref(), ended.as_ref());
+        let mut state = recreating.load(&again).await.unwrap().unwrap();
+        state.remove(NOTE);
+        assert_eq!(state.len(), 2);
+    }
+}
+
+mod of_poem {
+    use poem::session::SessionStorage as _;
+
+    use super::{BTreeMap, HOUR, NOTE, Value, adapter, corrupt, count, json, left};
+
+    const ID: &str = "0123456789012345678901234567890123456789012";
+
+    fn entries() -> BTreeMap<String, Value> {
+        [("user".to_owned(), json!("ann"))].into()
+    }
+
+    #[tokio::test]
+    async fn a_session_is_stored_loaded_and_removed() {
+        let adapter = adapter();
+        let store = adapter.poem();
+        assert!(store.load_session(ID).await.unwrap().is_none());
+        store.update_session(ID, &entries(), Some(HOUR)).await.unwrap();
+        let mut loaded = store.load_session(ID).await.unwrap().unwrap();
+        assert!(loaded.remove(NOTE).is_some());
+        assert_eq!(loaded, entries());
+        store.remove_session(ID).await.unwrap();
+        store.remove_session(ID).await.unwrap();
+        assert!(store.load_session(ID).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn without_a_time_of_its_own_a_session_has_that_of_the_policy() {
+        let adapter = adapter();
+        adapter.poem().update_session(ID, &entries(), None).await.unwrap();
+        let days = left(&adapter, "ann").await.as_secs_f64() / 86_400.0;
+        assert!((29.9..=30.0).contains(&days), "{days}");
+    }
+
+    #[tokio::test]
+    async fn a_session_that_was_cleared_is_written_as_it_is() {
+        let adapter = adapter();
+        let store = adapter.poem();
+        store.update_session(ID, &entries(), Some(HOUR)).await.unwrap();
+        store.update_session(ID, &BTreeMap::new(), Some(HOUR)).await.unwrap();
+        let mut loaded = store.load_session(ID).await.unwrap().unwrap();
+        loaded.remove(NOTE);
+        assert_eq!((loaded.len(), count(&adapter).await), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_an_error() {
+        let adapter = adapter();
+        corrupt(&adapter, ID).await;
+        assert!(adapter.poem().load_session(ID).await.is_err());
+    }
+}
+
+mod of_axum_session {
+    use axum_session::{DatabaseError, DatabasePool as _};
+    use time::OffsetDateTime;
+
+    use super::{adapter, corrupt, count, listed};
+
+    const ID: &str = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
+    const SESSION: &str = r#"{"data":{"user":"\"ann\"","n":"1"},"longterm":false}"#;
+    const REORDERED: &str = r#"{"data":{"n":"1","user":"\"ann\""},"longterm":false}"#;
+
+    fn in_an_hour() -> i64 {
+        OffsetDateTime::now_utc().unix_timestamp() + 3_600
+    }
+
+    #[tokio::test]
+    async fn a_session_is_stored_counted_and_deleted() {
+        let adapter = adapter();
+        let store = adapter.axum_session();
+        store.initiate("any").await.unwrap();
+        assert!(!store.exists(ID, "any").await.unwrap());
+        store.store(ID, SESSION, in_an_hour(), "any").await.unwrap();
+        assert_eq!(store.load(ID, "any").await.unwrap().as_deref(), Some(SESSION));
+        assert!(store.exists(ID, "any").await.unwrap());
+        assert_eq!((store.count("any").await.unwrap(), listed(&adapter, "ann").await), (1, 1));
+        assert!(store.delete_by_expiry("any").await.unwrap().is_empty());
+        store.delete_one_by_id(ID, "any").await.unwrap();
+        assert_eq!(store.load(ID, "any").await.unwrap(), None);
+        store.store(ID, SESSION, in_an_hour(), "any").await.unwrap();
+        store.delete_all("any").await.unwrap();
+        assert_eq!(store.count("any").await.unwrap(), 0);
+        assert!(store.auto_handles_expiry());
+        assert!(matches!(store.get_ids("any").await, Err(DatabaseError::GenericNotSupportedError(_))));
+    }
+
+    #[tokio::test]
+    async fn the_order_of_what_has_not_changed_is_no_change() {
+        let adapter = adapter();
+        let store = adapter.axum_session();
+        assert!(!store.exists(ID, "any").await.unwrap());
+        store.store(ID, SESSION, in_an_hour(), "any").await.unwrap();
+        let version = async || adapter.store().get(&adapter.key(ID).unwrap()).await.unwrap().unwrap().meta.version;
+        let before = version().await;
+        store.load(ID, "any").await.unwrap();
+        store.store(ID, REORDERED, in_an_hour(), "any").await.unwrap();
+        assert_eq!(version().await, before);
+        store.load(ID, "any").await.unwrap();
+        store.store(ID, &SESSION.replace("false", "true"), in_an_hour(), "any").await.unwrap();
+        assert_ne!(version().await, before);
+    }
+
+    #[tokio::test]
+    async fn a_session_of_the_middlewares_memory_is_not_created_again() {
+        let adapter = adapter();
+        adapter.axum_session().store(ID, SESSION, in_an_hour(), "any").await.unwrap();
+        assert_eq!(count(&adapter).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_session_whose_time_is_over_is_not_kept() {
+        let adapter = adapter();
+        let store = adapter.axum_session();
+        assert!(!store.exists(ID, "any").await.unwrap());
+        store.store(ID, SESSION, in_an_hour(), "any").await.unwrap();
+        store.store(ID, SESSION, 0, "any").await.unwrap();
+        assert_eq!(count(&adapter).await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_loaded_is_neither_replaced_nor_deleted() {
+        let adapter = adapter();
+        let store = adapter.axum_session();
+        corrupt(&adapter, ID).await;
+        assert!(store.load(ID, "any").await.is_err());
+        assert!(store.store(ID, SESSION, in_an_hour(), "any").await.is_err());
+        assert!(store.delete_one_by_id(ID, "any").await.is_err());
+        assert_eq!(count(&adapter).await, 1);
+    }
+
+    #[tokio::test]
+    async fn an_id_that_is_none_keeps_nothing() {
+        let adapter = adapter();
+        let store = adapter.axum_session();
+        assert_eq!(store.load("short", "any").await.unwrap(), None);
+        store.store("short", SESSION, in_an_hour(), "any").await.unwrap();
+        assert_eq!(count(&adapter).await, 0);
+    }
+}
+
+#[test]
+fn a_key_is_that_of_the_id() {
+    let id = "0123456789012345678901";
+    assert_eq!(adapter().key(id).unwrap(), SessionKey::from(&id.parse().unwrap()));
+    assert!(adapter().key("short").is_err());
+}
+
+#[test]
+fn nothing_of_the_data_is_shown() {
+    let shown = format!("{:?} {:?}", adapter(), adapter().tower_sessions());
+    assert!(shown.contains("MemoryStore") && !shown.contains("user"), "{shown}");
+}
