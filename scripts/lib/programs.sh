@@ -112,6 +112,24 @@ find_faketime() {
     return 1
 }
 
+# Chromium and the program that drives it.
+provide_browser() {
+    local program variable
+    for program in chromium chromedriver; do
+        variable=SESSION_STORE_TEST_$(upper "$program")
+        if [[ -n ${!variable-} ]]; then
+            must_be_a_program "$variable"
+            say "$program: ${!variable}, named by $variable"
+        elif command -v "$program" >/dev/null || apt_install chromium chromium-driver; then
+            give "$variable" "$(command -v "$program")"
+            say "$program: $(command -v "$program")"
+        else
+            say "no $program here: install it, or name the program in $variable"
+            exit 1
+        fi
+    done
+}
+
 # must_be_a_program VARIABLE [NAME]: the variable names the program, or its folder.
 must_be_a_program() {
     [[ -x ${!1}${2:+/$2} ]] && return
