@@ -57,7 +57,8 @@ impl Data {
 
     /// What is at this JSON Pointer, if it is a text or a number.
     pub(crate) fn text_at(&self, pointer: &str) -> Option<String> {
-        let (first, rest) = pointer.strip_prefix('/').map(|path| path.split_at(path.find('/').unwrap_or(path.len())))?;
+        let (first, rest) =
+            pointer.strip_prefix('/').map(|path| path.split_at(path.find('/').unwrap_or(path.len())))?;
         // As RFC 6901 writes `/` and `~` within a name.
         let name = first.replace("~1", "/").replace("~0", "~");
         match self.value(&name)?.pointer(rest)? {
@@ -70,9 +71,7 @@ impl Data {
 
 impl Form {
     /// Of named values.
-    pub(crate) fn of_values<'a>(
-        values: impl IntoIterator<Item = (&'a String, &'a Value)>,
-    ) -> serde_json::Result<Self> {
+    pub(crate) fn of_values<'a>(values: impl IntoIterator<Item = (&'a String, &'a Value)>) -> serde_json::Result<Self> {
         // By name, so that the same values always give the same text.
         let sorted: BTreeMap<_, _> = values.into_iter().collect();
         serde_json::to_string(&sorted).map(Self::Json)
@@ -119,9 +118,9 @@ impl Form {
         match self {
             Self::Json(text) => serde_json::from_str(text),
             Self::Texts(texts) => Ok(parsed(texts)),
-            Self::Whole([text]) => Ok({
-                serde_json::from_str(text).map(|Nested { data, .. }| parsed(&data)).unwrap_or_default()
-            }),
+            Self::Whole([text]) => {
+                Ok({ serde_json::from_str(text).map(|Nested { data, .. }| parsed(&data)).unwrap_or_default() })
+            }
         }
     }
 }
@@ -199,7 +198,8 @@ mod tests {
     fn values_have_one_text_whatever_their_order() {
         let values = |names: [&str; 2]| names.map(|name| (name.to_owned(), json!(name)));
         let (one, other) = (values(["a", "b"]), values(["b", "a"]));
-        let form = |values: &[(String, Value)]| Form::of_values(values.iter().map(|(name, value)| (name, value))).unwrap();
+        let form =
+            |values: &[(String, Value)]| Form::of_values(values.iter().map(|(name, value)| (name, value))).unwrap();
         assert_eq!(form(&one).print(), form(&other).print());
         assert_ne!(form(&one).print(), form(&one[..1]).print());
     }

@@ -38,7 +38,13 @@ impl Adapter {
     /// there is none to go on.
     ///
     /// `AlreadyExists` where there is one with this ID.
-    pub(crate) async fn create(&self, id: &str, form: Form, loaded: Option<Loaded>, idle: Option<Duration>) -> Result<()> {
+    pub(crate) async fn create(
+        &self,
+        id: &str,
+        form: Form,
+        loaded: Option<Loaded>,
+        idle: Option<Duration>,
+    ) -> Result<()> {
         if let Some(before) = loaded.filter(|before| self.is_remembered_gone(&before.key)) {
             return self.unless_discarded(Err(Error::not_found(&before.key)));
         }
@@ -49,7 +55,13 @@ impl Adapter {
 
     /// Saves a session that is there. Where its data are as they were loaded, and it is to live no shorter, it is only
     /// touched.
-    pub(crate) async fn save(&self, id: &str, form: Form, loaded: Option<Loaded>, idle: Option<Duration>) -> Result<()> {
+    pub(crate) async fn save(
+        &self,
+        id: &str,
+        form: Form,
+        loaded: Option<Loaded>,
+        idle: Option<Duration>,
+    ) -> Result<()> {
         let key = self.key(id)?;
         let idle = self.idle(idle);
         let is_same = loaded.is_some_and(|before| {
@@ -148,4 +160,22 @@ fn now() -> i64 {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use session_store_memory::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_session_is_not_created_in_the_place_of_another() {
+        let id = "0123456789012345678901";
+        let form = |user: &str| Form::Json(format!("{{\"user\":\"{user}\"}}"));
+        let adapter = Adapter::new(std::sync::Arc::new(MemoryStore::new()));
+        adapter.create(id, form("ann"), None, None).await.unwrap();
+        let error = adapter.create(id, form("ben"), None, None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert!(adapter.find(id).await.unwrap().unwrap().form == form("ann"));
+    }
 }

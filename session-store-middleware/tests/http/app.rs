@@ -77,7 +77,7 @@ impl Action {
 
 /// What [`Action::Read`] answers.
 pub(crate) fn told(user: Option<String>, count: Option<u64>) -> String {
-    format!("{} {}", user.as_deref().unwrap_or("nobody"), count.unwrap_or(0))
+    format!("{} {}", user.unwrap_or("nobody".to_owned()), count.unwrap_or(0))
 }
 
 /// All kinds of values, with those among them that other encodings lose.

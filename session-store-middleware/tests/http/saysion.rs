@@ -18,10 +18,8 @@ impl App for Salvo {
             .session_ttl(Some(setup.timeout))
             .build()
             .unwrap();
-        let router = Router::with_path("{**path}")
-            .hoop(sessions)
-            .hoop(salvo::affix_state::inject(setup.gate))
-            .goal(answer);
+        let router =
+            Router::with_path("{**path}").hoop(sessions).hoop(salvo::affix_state::inject(setup.gate)).goal(answer);
         let acceptor = TcpAcceptor::try_from(tokio::net::TcpListener::from_std(listener).unwrap()).unwrap();
         tokio::spawn(Server::new(acceptor).serve(router));
     }

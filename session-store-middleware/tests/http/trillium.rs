@@ -18,7 +18,9 @@ impl App for Trillium {
     fn serve(self, listener: TcpListener, setup: Setup) {
         let sessions = sessions(setup.adapter.async_session(), [7; 64]).with_session_ttl(Some(setup.timeout));
         let handler = (State::new(setup.gate), cookies(), sessions, answer);
-        let config = trillium_tokio::config().without_signals().with_prebound_server(tokio::net::TcpListener::from_std(listener).unwrap());
+        let config = trillium_tokio::config()
+            .without_signals()
+            .with_prebound_server(tokio::net::TcpListener::from_std(listener).unwrap());
         tokio::spawn(config.run_async(handler));
     }
 }
@@ -52,7 +54,7 @@ async fn answer(mut conn: Conn) -> Conn {
         Action::Put => session.insert("values", values()).unwrap(),
         Action::Check => {
             let is_same = session.get::<serde_json::Value>("values") == Some(values());
-            text = if is_same { "same" } else { "different" }.to_owned();
+            text = String::from(if is_same { "same" } else { "different" });
         }
     }
     conn.ok(text)
