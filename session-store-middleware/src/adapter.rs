@@ -79,6 +79,9 @@ impl Adapter {
 
     /// Whom a session belongs to, by its data: looked at whenever a session is written.
     ///
+    /// Give a session a new ID when its user becomes another, as each login should: a key that was listed for the one is
+    /// then never that of the other.
+    ///
     /// A user that is no [`UserId`], because it is empty or has more than 256 bytes, is an error of that write.
     #[must_use]
     pub fn user(mut self, find: impl Fn(&Data) -> Option<String> + Send + Sync + 'static) -> Self {
@@ -124,7 +127,7 @@ impl Adapter {
         Ok(SessionKey::from(&id.parse::<SessionId>()?))
     }
 
-    /// The sessions of a user, a page at a time, oldest first.
+    /// The sessions of a user, a page at a time, in the order of their keys.
     ///
     /// # Errors
     ///

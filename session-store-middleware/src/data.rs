@@ -118,8 +118,10 @@ impl Form {
         match self {
             Self::Json(text) => serde_json::from_str(text),
             Self::Texts(texts) => Ok(parsed(texts)),
+            // What is encrypted has no names.
             Self::Whole([text]) => {
-                Ok({ serde_json::from_str(text).map(|Nested { data, .. }| parsed(&data)).unwrap_or_default() })
+                let nested = serde_json::from_str(text);
+                Ok(nested.map(|Nested { data, .. }| parsed(&data)).unwrap_or_default())
             }
         }
     }
