@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use poem::session::SessionStorage as _;
 use serde_json::{Value, json};
-use session_store_core::{Page, SessionKey, SessionStore, SetMode, UserId, Write};
+use session_store_core::{Page, Policy, SessionKey, SessionStore, SetMode, UserId, Write};
 use session_store_memory::MemoryStore;
 use session_store_middleware::Adapter;
 use tokio::time::sleep;
@@ -468,6 +469,19 @@ mod of_axum_session {
         assert_eq!(store.load("short", "any").await.unwrap(), None);
         store.store("short", SESSION, in_an_hour(), "any").await.unwrap();
         assert_eq!(count(&adapter).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn no_session_outlives_the_time_of_the_policy() {
+    const DAY: Duration = Duration::from_hours(24);
+    for (adapter, wanted) in [(adapter(), 30 * DAY), (adapter().policy(Policy::new(HOUR, 2 * DAY).unwrap()), 2 * DAY)] {
+        let id = "0123456789012345678901234567890123456789012";
+        let entries = [("user".to_owned(), json!("ann"))].into();
+        adapter.poem().update_session(id, &entries, Some(3 * 30 * DAY)).await.unwrap();
+        let meta = adapter.store().get(&adapter.key(id).unwrap()).await.unwrap().unwrap().meta;
+        assert_eq!(meta.deadline.saturating_since(meta.created_at), wanted);
+        assert_eq!(meta.expires_at, meta.deadline);
     }
 }
 
