@@ -15,7 +15,8 @@
 //! - `update` never makes one, unless [`recreating`](Store::recreating) says so. `update_ttl`, and an `update` that changes
 //!   nothing, are touches.
 //! - `Session::renew` destroys one session and creates another. Where the first one had ended meanwhile, the second is not
-//!   created.
+//!   created, unless the application has cleared the session before.
+//! - A session that cannot be read is an error of the request, where actix-session's own stores begin an empty one.
 //! - There is no place for a version: of two requests that change one session at the same time, the last one wins, with all
 //!   of its data.
 //! - There is an entry named `session-store.loaded` among `Session::entries` while a request has it.
@@ -26,7 +27,7 @@ use std::time::Duration;
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use session_store_core::{Error, ErrorKind, SessionId};
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, WhenGone};
 use crate::data::Form;
 use crate::loaded::{LOADED, Loaded};
 
@@ -54,9 +55,9 @@ impl Store {
     ///
     /// Then a request that runs during a logout logs in again, and a session that is revoked lives on.
     #[must_use]
-    pub fn recreating(mut self) -> Self {
-        self.is_recreating = true;
-        self
+    pub fn recreating(self) -> Self {
+        // What is discarded is not recreated.
+        Self { adapter: self.adapter.when_gone(WhenGone::Refuse), is_recreating: true }
     }
 
     async fn begin(&self, state: State, ttl: &Ttl) -> Result<SessionKey, Error> {
@@ -71,12 +72,10 @@ impl Store {
 
 impl SessionStore for Store {
     async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
-        let found = self.adapter.find(key.as_ref()).await.map_err(|error| match error.kind() {
-            ErrorKind::Corrupt => LoadError::Deserialization(error.into()),
-            _ => LoadError::Other(error.into()),
-        })?;
+        // Never `Deserialization`, after which the middleware begins an empty session in the place of this one.
+        let found = self.adapter.find(key.as_ref()).await.map_err(|error| LoadError::Other(error.into()))?;
         let Some(found) = found else { return Ok(None) };
-        let texts = found.form.into_texts().map_err(|error| LoadError::Deserialization(error.into()))?;
+        let texts = found.form.into_texts().map_err(|error| LoadError::Other(error.into()))?;
         let note = (LOADED.to_owned(), found.loaded.to_text());
         Ok(Some(texts.into_iter().chain([note]).collect()))
     }

@@ -2,18 +2,30 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 use session_store_core::codec::Codec;
 use session_store_core::sessions::Listing;
 use session_store_core::{Page, Policy, Result, SessionId, SessionKey, SessionStore, Sessions, UserId};
+use tokio::task::{Id, try_id};
 
 use crate::data::Data;
 
-/// How many sessions are remembered that were found gone when they were to be destroyed. One is asked for a moment later,
-/// by the same request.
+/// How many requests are remembered: more than run at a time.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// What a request has done to a session, which it may ask for once more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Done {
+    /// It was to be destroyed, and was gone already.
+    FoundGone,
+    /// It was written: it is not as it was loaded any more.
+    Written,
+}
+
+/// A request is known by the task that it runs on, which it shares with none that runs at the same time.
+type Request = (Option<Id>, SessionKey);
 
 /// What a request sees whose session has ended while it ran, by a logout or a revocation elsewhere, or because its time
 /// was over. What it has changed is not saved either way, and the session stays ended. One that has changed nothing gets its
@@ -48,7 +60,7 @@ pub struct Adapter {
     pub(crate) policy: Policy,
     pub(crate) when_gone: WhenGone,
     pub(crate) user: Option<FindUser>,
-    pub(crate) gone: Arc<Mutex<LruCache<SessionKey, ()>>>,
+    pub(crate) done: Arc<Mutex<LruCache<Request, Done>>>,
 }
 
 pub(crate) type FindUser = Arc<dyn Fn(&Data) -> Option<String> + Send + Sync>;
@@ -64,13 +76,13 @@ impl Adapter {
             policy: Policy::NIST_AAL1,
             when_gone: WhenGone::default(),
             user: None,
-            gone: Arc::new(Mutex::new(LruCache::new(REMEMBERED))),
+            done: Arc::new(Mutex::new(LruCache::new(REMEMBERED))),
         }
     }
 
     /// Where the user is found in the data of a session: a JSON Pointer
     /// ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)) to a text or a number, such as `/user_id` or `/user/id`.
-    /// A session without it belongs to nobody.
+    /// A session without it belongs to nobody. What was stored before this was said belongs to a user from its next change on.
     #[must_use]
     pub fn user_at(self, pointer: &str) -> Self {
         let pointer = pointer.to_owned();
@@ -169,12 +181,22 @@ impl Adapter {
         &self.store
     }
 
-    pub(crate) fn remember_gone(&self, key: SessionKey) {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).put(key, ());
+    /// Remembers what this request has done.
+    pub(crate) fn remember(&self, key: SessionKey, done: Done) {
+        self.lock().put((try_id(), key), done);
     }
 
-    pub(crate) fn is_remembered_gone(&self, key: &SessionKey) -> bool {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    pub(crate) fn has(&self, done: Done, key: SessionKey) -> bool {
+        self.lock().peek(&(try_id(), key)) == Some(&done)
+    }
+
+    /// Another request may run on the same task.
+    pub(crate) fn forget(&self, key: SessionKey) {
+        self.lock().pop(&(try_id(), key));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<Request, Done>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -17,7 +17,7 @@
 //!   of its data.
 //! - There is an entry named `session-store.loaded` in a session while a request has it.
 //! - Tide takes a visitor whose session cannot be loaded for one without a session, and Trillium logs that a session could
-//!   not be saved and answers as if it were: what a store says does not reach the visitor there.
+//!   not be saved, or not be destroyed, and answers as if it were: what a store says does not reach the visitor there.
 
 /// Both crates have the same trait, and sessions of the same serialized form.
 macro_rules! async_session_store {
@@ -29,7 +29,7 @@ macro_rules! async_session_store {
         use serde_json::json;
         use session_store_core::async_trait;
 
-        use crate::adapter::Adapter;
+        use crate::adapter::{Adapter, Done};
         use crate::data::{Form, HAS_EXPIRY};
         use crate::loaded::{LOADED, Loaded};
 
@@ -65,17 +65,18 @@ macro_rules! async_session_store {
 
             async fn store_session(&self, session: Session) -> Result<Option<String>> {
                 let (mut texts, loaded) = parts_of(&session)?;
-                if session.is_expired() {
-                    self.0.destroy(session.id()).await?;
+                let left = session.expires_in();
+                if session.expiry().is_some() && left.is_none_or(|left| left.is_zero()) {
+                    self.destroy_session(session).await?;
                     return Ok(None);
                 }
-                let left = session.expires_in();
                 if left.is_some() {
                     texts.insert(HAS_EXPIRY.to_owned(), String::from("true"));
                 }
                 let (form, key) = (Form::Texts(texts), self.0.key(session.id())?);
                 match loaded {
-                    Some(before) if before.key != key => self.0.rotate(&before.key, session.id(), form, left).await?,
+                    // A second time it has its new ID already.
+                    Some(before) if before.key != key && !self.0.has(Done::Written, key) => self.0.rotate(&before.key, session.id(), form, left).await?,
                     _ => self.0.create_or_save(session.id(), form, loaded, left).await?,
                 }
                 session.reset_data_changed();
@@ -85,7 +86,7 @@ macro_rules! async_session_store {
             async fn destroy_session(&self, session: Session) -> Result {
                 if let (_, Some(before)) = parts_of(&session)? {
                     // That of before `regenerate`.
-                    self.0.store.destroy(&before.key).await?;
+                    self.0.destroy_key(before.key).await?;
                 }
                 Ok(self.0.destroy(session.id()).await?)
             }

@@ -5,7 +5,7 @@
 //! use axum::{Router, middleware};
 //! use axum_session::{SessionConfig, SessionLayer, SessionStore};
 //! use session_store_memory::MemoryStore;
-//! use session_store_middleware::{Adapter, axum_session::guard};
+//! use session_store_middleware::{Adapter, axum_session::{guard, to_the_end}};
 //! use time::Duration;
 //!
 //! # async fn example() -> Result<axum::Router, Box<dyn std::error::Error>> {
@@ -14,18 +14,23 @@
 //!     .with_memory_lifetime(Duration::ZERO)
 //!     .with_clear_check_on_load(false);
 //! let store = SessionStore::new(Some(adapter.axum_session()), config).await?;
-//! let app = Router::new().layer(middleware::from_fn(guard)).layer(SessionLayer::new(store));
+//! let app = Router::new()
+//!     .layer(middleware::from_fn(guard))
+//!     .layer(SessionLayer::new(store))
+//!     .layer(middleware::from_fn(to_the_end));
 //! # Ok(app)
 //! # }
 //! ```
 //!
-//! - A session that was loaded is never created again. One that changes nothing but its expiry is touched.
-//! - Set the memory lifetime to zero: the middleware's memory shows sessions that have ended elsewhere, and a store cannot
-//!   tell it. Switch the check on load off: it empties a session of which two requests run at once.
-//! - The middleware begins an empty session under whatever ID a visitor sends, also one that has ended; call
-//!   `Session::renew` at each login, so that nobody logs in under an ID that another knows.
-//! - `Session::renew` destroys one session and creates another, also where the first one had ended meanwhile.
-//! - The middleware takes a visitor whose session cannot be loaded for one without a session; [`guard`] answers instead.
+//! - A session that was loaded is never created again. One that changes nothing but its expiry is touched, unless
+//!   `SessionConfig::with_database_key` encrypts it each time anew.
+//! - The middleware takes a visitor whose session cannot be loaded for one without a session, and begins an empty session
+//!   under whatever ID a visitor sends; [`guard`] answers an error to the one, and gives the other an ID of his own.
+//! - Set the memory lifetime to zero: the middleware's memory shows sessions that have ended elsewhere. Switch the check on
+//!   load off: it empties a session of which two requests run at once.
+//! - Even so the middleware keeps a session in its memory after a request that is dropped or panics, or that gives it a new ID
+//!   while others run. [`to_the_end`] prevents the one; for the other, `guard` asks the store whether there is still such a
+//!   session. End one with [`Adapter::end`] where `Session::destroy` must not fail.
 //! - What a request has changed in a session that has ended is always [discarded](WhenGone::Discard): after an error the
 //!   middleware goes on with what it has in memory. It does so also where saving fails because the database does.
 //! - A store knows keys and no IDs: the feature `key-store` needs `SessionConfig::with_bloom_filter(false)`.
@@ -40,6 +45,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -63,21 +69,27 @@ pub struct Store {
     adapter: Adapter,
     /// By the task that a request runs on. The middleware does not say when it stores a session whether it has loaded it,
     /// and may encrypt the data, so that a note cannot be put among them.
-    seen: Arc<Mutex<LruCache<Request, Seen>>>,
+    seen: Memo<(Task, SessionKey), Seen>,
     /// Those that could not be loaded when they were last looked for. The middleware has an empty session in its memory
     /// instead, for all requests that run.
-    failed: Arc<Mutex<LruCache<SessionKey, ()>>>,
+    failed: Memo<SessionKey, ()>,
+    /// The tasks whose session was gone when it was to get a new ID.
+    ended: Memo<Task, ()>,
 }
 
-type Request = (Option<Id>, SessionKey);
+type Task = Option<Id>;
+type Memo<K, V> = Arc<Mutex<LruCache<K, V>>>;
 
 /// How a request has found a session.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
+    /// It is to have an ID that is new.
+    New,
+    /// A visitor has sent an ID that is none.
     Absent,
     Live(Loaded),
-    /// It has not looked.
-    Unknown,
+    /// The database has failed.
+    Failed,
 }
 
 impl Adapter {
@@ -86,69 +98,118 @@ impl Adapter {
     pub fn axum_session(&self) -> Store {
         // With an error the middleware would keep the session in its memory, and show it from there.
         let adapter = self.clone().when_gone(WhenGone::Discard);
-        Store { adapter, seen: remembered(), failed: remembered() }
+        Store { adapter, seen: remembered(), failed: remembered(), ended: remembered() }
     }
 }
 
 impl Store {
-    fn has_failed(&self, key: &SessionKey) -> bool {
-        lock(&self.failed).contains(key)
+    fn seen(&self, key: SessionKey) -> Option<Seen> {
+        lock(&self.seen).peek(&(try_id(), key)).copied()
+    }
+
+    fn saw(&self, key: SessionKey, seen: Seen) {
+        lock(&self.seen).put((try_id(), key), seen);
+    }
+
+    fn has_failed(&self, key: SessionKey) -> bool {
+        lock(&self.failed).contains(&key) || matches!(self.seen(key), Some(Seen::Failed))
     }
 
     /// Nothing that the middleware has made up for a session may take its place.
-    fn unless_failed(&self, key: &SessionKey) -> Result<(), Error> {
-        let failed = || Err(Error::new(ErrorKind::Unavailable, "the session could not be loaded"));
-        if self.has_failed(key) { failed() } else { Ok(()) }
+    fn unless_failed(&self, key: SessionKey) -> Result<(), Error> {
+        let failed = || Error::new(ErrorKind::Unavailable, "the session could not be loaded");
+        if self.has_failed(key) { Err(failed()) } else { Ok(()) }
     }
 
     async fn store(&self, id: &str, session: &str, left: Duration) -> Result<(), Error> {
         // A visitor's own invention, under which nothing is kept.
         let Ok(key) = self.adapter.key(id) else { return Ok(()) };
-        self.unless_failed(&key)?;
+        self.unless_failed(key)?;
+        if left.is_zero() {
+            return self.adapter.destroy_key(key).await;
+        }
         let form = Form::Whole([session.to_owned()]);
-        let seen = lock(&self.seen).pop(&(try_id(), key)).unwrap_or(Seen::Unknown);
+        let seen = lock(&self.seen).pop(&(try_id(), key));
         match seen {
-            Seen::Absent => self.adapter.create_or_save(id, form, None, Some(left)).await,
-            Seen::Live(loaded) => self.adapter.save(id, form, Some(loaded), Some(left)).await,
+            // It had ended under its former ID.
+            Some(Seen::New) if lock(&self.ended).pop(&try_id()).is_some() => Ok(()),
+            Some(Seen::New | Seen::Absent) => self.adapter.create_or_save(id, form, None, Some(left)).await,
+            Some(Seen::Live(loaded)) => self.adapter.save(id, form, Some(loaded), Some(left)).await,
             // From the middleware's memory. It must not be created if it has ended.
-            Seen::Unknown => self.adapter.save(id, form, None, Some(left)).await,
+            Some(Seen::Failed) | None => self.adapter.save(id, form, None, Some(left)).await,
         }
     }
 
-    async fn load(&self, id: &str) -> Result<Option<String>, Error> {
+    /// `absent` is what it is to be taken for where it is not there.
+    async fn look(&self, id: &str, absent: Seen) -> Result<Option<String>, Error> {
         let Ok(key) = self.adapter.key(id) else { return Ok(None) };
-        let loaded = self.load_key(id, key).await;
-        match &loaded {
+        let found = self.look_for(id, key).await;
+        let seen = match &found {
+            Ok(None) => absent,
+            Ok(Some((_, loaded))) => Seen::Live(*loaded),
+            Err(_) => Seen::Failed,
+        };
+        self.saw(key, seen);
+        match found {
             Ok(_) => lock(&self.failed).pop(&key),
             Err(_) => lock(&self.failed).put(key, ()),
         };
-        loaded
+        Ok(found?.map(|(session, _)| session))
     }
 
-    async fn load_key(&self, id: &str, key: SessionKey) -> Result<Option<String>, Error> {
-        let saw = |seen| lock(&self.seen).put((try_id(), key), seen);
+    async fn look_for(&self, id: &str, key: SessionKey) -> Result<Option<(String, Loaded)>, Error> {
         match self.adapter.find(id).await? {
-            None => {
-                saw(Seen::Absent);
-                Ok(None)
-            }
-            Some(Found { form: Form::Whole([session]), loaded, .. }) => {
-                saw(Seen::Live(loaded));
-                Ok(Some(session))
-            }
+            None => Ok(None),
+            Some(Found { form: Form::Whole([session]), loaded, .. }) => Ok(Some((session, loaded))),
             Some(_) => Err(Error::corrupt(&key, "the session was stored by another middleware")),
         }
     }
 
+    async fn load(&self, id: &str) -> Result<Option<String>, Error> {
+        lock(&self.ended).pop(&try_id());
+        self.look(id, Seen::Absent).await
+    }
+
     async fn delete(&self, id: &str) -> Result<(), Error> {
-        if let Ok(key) = self.adapter.key(id) {
-            self.unless_failed(&key)?;
+        let Ok(key) = self.adapter.key(id) else { return Ok(()) };
+        self.unless_failed(key)?;
+        let was_there = !matches!(self.seen(key), Some(Seen::New | Seen::Absent));
+        if !self.adapter.store.destroy(&key).await? && was_there {
+            lock(&self.ended).put(try_id(), ());
         }
-        self.adapter.destroy(id).await
+        Ok(())
+    }
+
+    /// What the middleware has in its memory, and has not looked for in this request, may have ended.
+    async fn state(&self, id: &str) -> State {
+        let Ok(key) = self.adapter.key(id) else { return State::Other };
+        match self.seen(key) {
+            _ if self.has_failed(key) => State::Failed,
+            Some(Seen::Absent) => State::Other,
+            Some(_) => State::Live,
+            None => match self.adapter.store.get(&key).await {
+                Ok(Some(_)) => State::Live,
+                Ok(None) => State::Ended,
+                Err(_) => State::Unknown,
+            },
+        }
     }
 }
 
-fn remembered<K: Hash + Eq, V>() -> Arc<Mutex<LruCache<K, V>>> {
+/// What there is to a visitor's ID.
+enum State {
+    Live,
+    /// There was never a session, as far as the request knows.
+    Other,
+    /// There is none any more.
+    Ended,
+    /// It could not be loaded.
+    Failed,
+    /// It could not be asked for.
+    Unknown,
+}
+
+fn remembered<K: Hash + Eq, V>() -> Memo<K, V> {
     Arc::new(Mutex::new(LruCache::new(REMEMBERED)))
 }
 
@@ -156,27 +217,38 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Answers with an error where the session could not be loaded, before the application takes the visitor for one
-/// without a session. A middleware of axum, within the layer of `axum_session`:
+/// Answers with an error where the session cannot be loaded, before the application takes the visitor for one without a
+/// session. Gives an ID of his own to a visitor who has sent one that is no session's. Forgets a session that has ended
+/// elsewhere, and is still in the middleware's memory.
 ///
-/// ```
-/// use axum::{Router, middleware};
-/// use axum_session::{SessionLayer, SessionStore};
-/// use session_store_middleware::axum_session::{Store, guard};
-///
-/// # fn example(store: SessionStore<Store>) -> Router {
-/// Router::new().layer(middleware::from_fn(guard)).layer(SessionLayer::new(store))
-/// # }
-/// ```
-pub async fn guard(session: Session<Store>, request: axum::extract::Request, next: Next) -> Response {
+/// A middleware of axum, within the layer of `axum_session`: see the [example](self).
+pub async fn guard(session: Session<Store>, request: Request, next: Next) -> Response {
     let id = session.get_session_id();
-    let store = session.get_store().client.as_ref();
-    if !store.is_some_and(|store| store.adapter.key(&id).is_ok_and(|key| store.has_failed(&key))) {
-        return next.run(request).await;
+    let Some(store) = &session.get_store().client else { return next.run(request).await };
+    match store.state(&id).await {
+        State::Live => {}
+        State::Other => session.renew(),
+        State::Ended => {
+            session.clear();
+            session.renew();
+        }
+        State::Failed => {
+            // What the middleware has in memory. The store destroys nothing that it could not load.
+            session.destroy();
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        State::Unknown => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
-    // What the middleware has in memory. The store destroys nothing that it could not load.
-    session.destroy();
-    StatusCode::SERVICE_UNAVAILABLE.into_response()
+    next.run(request).await
+}
+
+/// Runs each request to its end, also where the client is gone or a time-out strikes: else the middleware keeps the session
+/// in its memory. What panics is answered with a status of 500.
+///
+/// A middleware of axum, outside of the layer of `axum_session` and within that of a time-out: see the [example](self).
+pub async fn to_the_end(request: Request, next: Next) -> Response {
+    let answered = tokio::spawn(next.run(request)).await;
+    answered.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 #[async_trait]
@@ -193,11 +265,8 @@ impl DatabasePool for Store {
 
     async fn store(&self, id: &str, session: &str, expires: i64, _table_name: &str) -> Result<(), DatabaseError> {
         let left = expires.saturating_sub(OffsetDateTime::now_utc().unix_timestamp());
-        let stored = match u64::try_from(left) {
-            Ok(left) if left > 0 => Self::store(self, id, session, Duration::from_secs(left)).await,
-            _ => self.adapter.destroy(id).await,
-        };
-        stored.map_err(|error| DatabaseError::GenericInsertError(error.to_string()))
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+        Self::store(self, id, session, left).await.map_err(|error| DatabaseError::GenericInsertError(error.to_string()))
     }
 
     async fn load(&self, id: &str, _table_name: &str) -> Result<Option<String>, DatabaseError> {
@@ -208,8 +277,9 @@ impl DatabasePool for Store {
         self.delete(id).await.map_err(not_deleted)
     }
 
-    async fn exists(&self, id: &str, table_name: &str) -> Result<bool, DatabaseError> {
-        Ok(DatabasePool::load(self, id, table_name).await?.is_some())
+    /// Only asked of IDs that are to be given out.
+    async fn exists(&self, id: &str, _table_name: &str) -> Result<bool, DatabaseError> {
+        Ok(self.look(id, Seen::New).await.map_err(not_selected)?.is_some())
     }
 
     /// Prunes the store. Gives no IDs, which the store does not know.

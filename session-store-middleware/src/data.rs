@@ -101,10 +101,15 @@ impl Form {
     }
 
     /// Named texts. Of another middleware's values, their JSON.
-    pub(crate) fn into_texts(self) -> serde_json::Result<BTreeMap<String, String>> {
+    pub(crate) fn into_texts(self) -> Result<BTreeMap<String, String>, NoJson> {
         match self {
             Self::Texts(texts) => Ok(texts),
-            other => Ok(other.values()?.into_iter().map(|(name, value)| (name, value.to_string())).collect()),
+            other => Ok(other
+                .values()
+                .map_err(|_| NoJson)?
+                .into_iter()
+                .map(|(name, value)| (name, value.to_string()))
+                .collect()),
         }
     }
 
@@ -142,11 +147,24 @@ fn add_all(add: &mut impl FnMut(&str), texts: &BTreeMap<String, String>) {
     }
 }
 
-impl TryFrom<Form> for Data {
-    type Error = serde_json::Error;
+/// What is stored is no JSON object, or nested deeper than `serde_json` reads. It shows nothing of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoJson;
 
-    fn try_from(form: Form) -> serde_json::Result<Self> {
-        Ok(Self { values: form.values()?, form })
+impl fmt::Display for NoJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the data of the session are no JSON object of at most 127 levels")
+    }
+}
+
+impl std::error::Error for NoJson {}
+
+impl TryFrom<Form> for Data {
+    type Error = NoJson;
+
+    fn try_from(form: Form) -> Result<Self, NoJson> {
+        let values = form.values().map_err(|_| NoJson)?;
+        Ok(Self { values, form })
     }
 }
 
@@ -164,7 +182,7 @@ impl Serialize for Data {
 
 impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::try_from(Form::deserialize(deserializer)?).map_err(|_| D::Error::custom("the data are no JSON object"))
+        Self::try_from(Form::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

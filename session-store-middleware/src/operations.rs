@@ -7,7 +7,7 @@ use session_store_core::{
     Error, ErrorKind, MAX_TIMEOUT, MIN_TIMEOUT, Owner, Result, SessionKey, SetMode, UserId, Write,
 };
 
-use crate::adapter::{Adapter, WhenGone};
+use crate::adapter::{Adapter, Done, WhenGone};
 use crate::data::{Data, Form};
 use crate::loaded::Loaded;
 
@@ -27,11 +27,18 @@ impl Adapter {
     /// `None` also where the ID is none: who has sent it is a visitor without a session.
     pub(crate) async fn find(&self, id: &str) -> Result<Option<Found>> {
         let Ok(key) = self.key(id) else { return Ok(None) };
+        self.forget(key);
         let Some(record) = self.store.get(&key).await? else { return Ok(None) };
         let form: Form = self.codec.decode(&key, &record.data)?;
         let left = record.meta.expires_at.saturating_since(record.read_at);
         let loaded = Loaded { key, print: form.print(), expires: now().saturating_add(millis(left)) };
         Ok(Some(Found { form, loaded, left }))
+    }
+
+    /// The note on a session that was just stored.
+    pub(crate) fn loaded(&self, id: &str, form: &Form, left: Duration) -> Result<Loaded> {
+        let expires = now().saturating_add(millis(left));
+        Ok(Loaded { key: self.key(id)?, print: form.print(), expires })
     }
 
     /// Begins a session. Where it is another that gets a new ID, and that one was found gone when it was to be destroyed,
@@ -45,16 +52,17 @@ impl Adapter {
         loaded: Option<Loaded>,
         idle: Option<Duration>,
     ) -> Result<()> {
-        if let Some(before) = loaded.filter(|before| self.is_remembered_gone(&before.key)) {
+        if let Some(before) = loaded.filter(|before| self.has(Done::FoundGone, before.key)) {
             return self.unless_discarded(Err(Error::not_found(&before.key)));
         }
         let key = self.key(id)?;
         let write = self.write(&key, form, idle)?;
-        self.store.set(&key, &write, SetMode::Create).await.map(drop)
+        self.store.set(&key, &write, SetMode::Create).await?;
+        self.remember(key, Done::Written);
+        Ok(())
     }
 
-    /// Saves a session that is there. Where its data are as they were loaded, and it is to live no shorter, it is only
-    /// touched.
+    /// Saves a session that is there. Where its data are as they were loaded, only its expiry is moved.
     pub(crate) async fn save(
         &self,
         id: &str,
@@ -64,16 +72,32 @@ impl Adapter {
     ) -> Result<()> {
         let key = self.key(id)?;
         let idle = self.idle(idle);
-        let is_same = loaded.is_some_and(|before| {
-            before.key == key
-                && before.print == form.print()
-                && now().saturating_add(millis(idle)).saturating_add(ROUNDING) >= before.expires
-        });
-        if is_same {
-            return self.touch(&key, idle).await;
+        let is_as_loaded = |before: &Loaded| before.key == key && before.print == form.print();
+        match loaded.filter(is_as_loaded).filter(|_| !self.has(Done::Written, key)) {
+            Some(before) if now().saturating_add(millis(idle)).saturating_add(ROUNDING) >= before.expires => {
+                self.touch(&key, idle).await
+            }
+            Some(_) => self.shorten(&key, idle).await,
+            None => {
+                let write = self.write(&key, form, Some(idle))?;
+                let answer = self.store.set(&key, &write, SetMode::Replace).await;
+                self.remember(key, Done::Written);
+                self.unless_discarded(answer.map(drop))
+            }
         }
-        let write = self.write(&key, form, Some(idle))?;
-        self.unless_discarded(self.store.set(&key, &write, SetMode::Replace).await.map(drop))
+    }
+
+    /// Lets a session expire earlier, which a touch never does, and keeps the data that it has by now.
+    async fn shorten(&self, key: &SessionKey, idle: Duration) -> Result<()> {
+        loop {
+            let Some(record) = self.store.get(key).await? else { return Ok(()) };
+            let write = Write::new(record.data, idle, self.policy.absolute())?;
+            match self.store.set(key, &write, SetMode::Update(record.meta.version)).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                answer => return answer.map(drop),
+            }
+        }
     }
 
     /// Saves a session of which the middleware does not say whether there was one.
@@ -99,7 +123,9 @@ impl Adapter {
     pub(crate) async fn rotate(&self, from: &SessionKey, id: &str, form: Form, idle: Option<Duration>) -> Result<()> {
         let key = self.key(id)?;
         let write = self.write(&key, form, idle)?;
-        self.unless_discarded(self.store.rotate(from, &key, &write, None).await.map(drop))
+        let answer = self.store.rotate(from, &key, &write, None).await;
+        self.remember(key, Done::Written);
+        self.unless_discarded(answer.map(drop))
     }
 
     /// Where it is gone, nothing is lost.
@@ -109,9 +135,15 @@ impl Adapter {
 
     /// A session that is gone already is as good as destroyed.
     pub(crate) async fn destroy(&self, id: &str) -> Result<()> {
-        let Ok(key) = self.key(id) else { return Ok(()) };
+        match self.key(id) {
+            Ok(key) => self.destroy_key(key).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn destroy_key(&self, key: SessionKey) -> Result<()> {
         if !self.store.destroy(&key).await? {
-            self.remember_gone(key);
+            self.remember(key, Done::FoundGone);
         }
         Ok(())
     }
@@ -128,8 +160,7 @@ impl Adapter {
     }
 
     fn write(&self, key: &SessionKey, form: Form, idle: Option<Duration>) -> Result<Write> {
-        let unreadable = |error| Error::invalid_input("the data of the session are no JSON").with_source(error);
-        let data = Data::try_from(form).map_err(unreadable)?;
+        let data = Data::try_from(form).map_err(|no_json| Error::invalid_input(no_json.to_string()))?;
         let owner = match &self.user {
             None => Owner::Keep,
             Some(find) => match find(&data) {

@@ -14,7 +14,7 @@
 //! - After `Session::clear`, poem does not say any more whether there was one: a session that ends in that very request is
 //!   created anew, with what was set after `clear`. `Session::purge` is the logout.
 //! - `Session::renew` destroys one session and creates another. Where the first one had ended meanwhile, the second is not
-//!   created.
+//!   created, unless the application has cleared the session before.
 //! - poem does not save what has not changed: without a change, a session is not extended.
 //! - There is no place for a version: of two requests that change one session at the same time, the last one wins, with all
 //!   of its data.

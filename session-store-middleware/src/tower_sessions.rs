@@ -19,6 +19,7 @@
 //!   created.
 //! - There is no place for a version: of two requests that change one session at the same time, the last one wins, with all
 //!   of its data.
+//! - An expiry at a date is judged by the application's clock, because the middleware names it by that.
 //! - There is a note named `session-store.loaded` among the data of a record while a request has it.
 
 /// Both releases have the same trait.
@@ -60,7 +61,12 @@ macro_rules! tower_sessions_store {
                     let Some(left) = left(record) else { return Ok(()) };
                     match self.0.create(&record.id.to_string(), form.clone(), loaded, Some(left)).await {
                         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                        answer => return answer.map_err(failed),
+                        answer => {
+                            // What follows in this request follows on this session.
+                            let loaded = self.0.loaded(&record.id.to_string(), &form, left).map_err(failed)?;
+                            record.data.insert(LOADED.to_owned(), Value::String(loaded.to_text()));
+                            return answer.map_err(failed);
+                        }
                     }
                 }
             }

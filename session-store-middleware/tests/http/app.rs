@@ -12,10 +12,6 @@ use tokio::sync::Semaphore;
 pub(crate) trait App: Copy {
     /// Whether a visitor is told by the status that nothing was saved.
     const TELLS_WHAT_IS_LOST: bool = true;
-    /// Whether a session that gets a new ID is known to be the same.
-    const KNOWS_RENEWED: bool = true;
-    /// Whether a visitor whose session has ended gets another ID.
-    const GIVES_NEW_ID: bool = true;
     /// Whether a session is extended by a request that changes nothing.
     const EXTENDS_UNCHANGED: bool = true;
 

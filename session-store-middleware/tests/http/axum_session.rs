@@ -6,19 +6,19 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::{Extension, Router, middleware};
 use axum_session::{Session, SessionConfig, SessionLayer, SessionStore};
-use session_store_middleware::axum_session::{Store, guard};
+use reqwest::Method;
+use session_store_middleware::axum_session::{Store, guard, to_the_end};
 use time::Duration;
 
 use crate::app::{Action, App, Gate, Setup, told, values};
-use crate::scenarios::scenarios;
+use crate::backend::Kind;
+use crate::scenarios::{Stage, scenarios, user};
 
 #[derive(Clone, Copy)]
 pub(crate) struct AxumSession;
 
 impl App for AxumSession {
     const TELLS_WHAT_IS_LOST: bool = false;
-    const KNOWS_RENEWED: bool = false;
-    const GIVES_NEW_ID: bool = false;
 
     fn serve(self, listener: TcpListener, setup: Setup) {
         let timeout = Duration::try_from(setup.timeout).unwrap();
@@ -33,6 +33,7 @@ impl App for AxumSession {
                 .fallback(answer)
                 .layer(middleware::from_fn(guard))
                 .layer(SessionLayer::new(store))
+                .layer(middleware::from_fn(to_the_end))
                 .with_state(setup.gate);
             axum::serve(listener, router).await
         });
@@ -73,3 +74,27 @@ async fn answer(State(gate): State<Gate>, Extension(session): Extension<Session<
 }
 
 scenarios!(super::AxumSession);
+
+/// The middleware keeps in its memory what a request had that was dropped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_dropped_keeps_no_session_alive() {
+    let stage = Stage::new(AxumSession, Kind::Memory).await;
+    for is_logout in [false, true] {
+        let browser = stage.logged_in("ann").await;
+        let slow = browser.copy(None);
+        let dropped = tokio::spawn(async move { slow.send(Method::POST, "/slow").await });
+        stage.gate.wait().await;
+        dropped.abort();
+        let other = browser.copy(None);
+        if is_logout {
+            stage.gate.open();
+            browser.post("/logout").await;
+        } else {
+            assert_eq!(stage.adapter.destroy_all(&user("ann")).await.unwrap(), 1);
+        }
+        assert_eq!(other.get("/read").await, "nobody 0");
+        if !is_logout {
+            stage.gate.open();
+        }
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use poem::session::SessionStorage as _;
 use serde_json::{Value, json};
+use session_store_core::codec::Codec;
 use session_store_core::{Page, Policy, SessionKey, SessionStore, SetMode, UserId, Write};
 use session_store_memory::MemoryStore;
 use session_store_middleware::Adapter;
@@ -66,6 +67,7 @@ macro_rules! of_tower_sessions {
                 let mut loaded = store.load(&record.id).await.unwrap().unwrap();
                 assert!((loaded.expiry_date - record.expiry_date).abs() < Duration::seconds(1));
                 assert!(loaded.data.remove(NOTE).is_some());
+                assert!(record.data.remove(NOTE).is_some());
                 assert_eq!((loaded.id, &loaded.data), (record.id, &record.data));
                 record.data.insert("more".to_owned(), json!(0.1));
                 store.save(&record).await.unwrap();
@@ -77,6 +79,79 @@ macro_rules! of_tower_sessions {
                 store.delete(&record.id).await.unwrap();
                 store.delete_expired().await.unwrap();
                 assert!(matches!(store.save(&record).await, Err(Error::Backend(_))), "it is back");
+                assert_eq!(count(&adapter).await, 0);
+            }
+
+            #[tokio::test]
+            async fn what_a_request_saves_twice_is_as_the_second_time() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut created = record(30);
+                store.create(&mut created).await.unwrap();
+                let mut loaded = store.load(&created.id).await.unwrap().unwrap();
+                loaded.data.insert("sudo".to_owned(), json!(true));
+                store.save(&loaded).await.unwrap();
+                loaded.data.remove("sudo");
+                store.save(&loaded).await.unwrap();
+                assert!(!store.load(&created.id).await.unwrap().unwrap().data.contains_key("sudo"));
+            }
+
+            #[tokio::test]
+            async fn an_earlier_expiry_undoes_no_change_of_another() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut created = record(30);
+                store.create(&mut created).await.unwrap();
+                let mut one = store.load(&created.id).await.unwrap().unwrap();
+                let mut other = one.clone();
+                other.data.insert("cart".to_owned(), json!(["mug"]));
+                tokio::spawn({
+                    let store = store.clone();
+                    async move { store.save(&other).await.unwrap() }
+                })
+                .await
+                .unwrap();
+                one.expiry_date -= Duration::minutes(20);
+                store.save(&one).await.unwrap();
+                assert_eq!(store.load(&created.id).await.unwrap().unwrap().data["cart"], json!(["mug"]));
+                assert!(left(&adapter, "ann").await.as_secs() <= 600);
+            }
+
+            #[tokio::test]
+            async fn of_two_that_give_one_session_a_new_id_one_does() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut created = record(30);
+                store.create(&mut created).await.unwrap();
+                let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(2));
+                let cycle = || {
+                    let (store, barrier, id) = (store.clone(), barrier.clone(), created.id);
+                    tokio::spawn(async move {
+                        let mut record = store.load(&id).await.unwrap().unwrap();
+                        barrier.wait().await;
+                        store.delete(&id).await.unwrap();
+                        barrier.wait().await;
+                        store.create(&mut record).await
+                    })
+                };
+                let (one, other) = (cycle(), cycle());
+                let created = [one.await.unwrap().is_ok(), other.await.unwrap().is_ok()];
+                assert_eq!(created.iter().filter(|is_created| **is_created).count(), 1);
+                assert_eq!((listed(&adapter, "ann").await, count(&adapter).await), (1, 1));
+            }
+
+            #[tokio::test]
+            async fn a_session_with_two_new_ids_that_ends_between_them_is_gone() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let mut record = record(30);
+                store.create(&mut record).await.unwrap();
+                let mut record = store.load(&record.id).await.unwrap().unwrap();
+                store.delete(&record.id).await.unwrap();
+                store.create(&mut record).await.unwrap();
+                adapter.store().clear().await.unwrap();
+                store.delete(&record.id).await.unwrap();
+                assert!(store.create(&mut record).await.is_err());
                 assert_eq!(count(&adapter).await, 0);
             }
 
@@ -250,6 +325,29 @@ macro_rules! of_async_session {
             }
 
             #[tokio::test]
+            async fn a_session_with_a_new_id_is_stored_twice() {
+                let adapter = adapter();
+                let store = adapter.$method();
+                let (mut session, _, id) = regenerated(&adapter).await;
+                let cookie = session.clone();
+                store.store_session(cookie).await.unwrap();
+                session.insert("more", 1).unwrap();
+                let cookie = store.store_session(session).await.unwrap().unwrap();
+                let loaded = store.load_session(cookie).await.unwrap().unwrap();
+                assert_eq!((loaded.id(), loaded.get::<u8>("more")), (&*id, Some(1)));
+                assert_eq!(count(&adapter).await, 1);
+            }
+
+            #[tokio::test]
+            async fn a_session_whose_time_is_over_ends_also_under_its_former_id() {
+                let adapter = adapter();
+                let (mut session, ..) = regenerated(&adapter).await;
+                session.expire_in(Duration::ZERO);
+                assert_eq!(adapter.$method().store_session(session).await.unwrap(), None);
+                assert_eq!(count(&adapter).await, 0);
+            }
+
+            #[tokio::test]
             async fn a_session_with_a_new_id_is_destroyed_under_the_former_one() {
                 let adapter = adapter();
                 let (session, ..) = regenerated(&adapter).await;
@@ -283,6 +381,7 @@ of_async_session!(of_saysion, saysion, saysion);
 mod of_actix_session {
     use actix_session::storage::{LoadError, SessionKey, SessionStore as _, UpdateError};
     use actix_web::cookie::time::Duration;
+    use session_store_middleware::WhenGone;
 
     use super::{HashMap, NOTE, adapter, corrupt, count};
 
@@ -308,11 +407,19 @@ mod of_actix_session {
         let store = adapter.actix_session();
         let key = store.save(state(), &Duration::HOUR).await.unwrap();
         corrupt(&adapter, key.as_ref()).await;
-        assert!(matches!(store.load(&key).await, Err(LoadError::Deserialization(_))));
+        assert!(matches!(store.load(&key).await, Err(LoadError::Other(_))));
     }
 
     #[tokio::test]
     async fn a_session_that_has_ended_is_made_again_only_on_demand_and_under_another_key() {
+        let discarding = adapter().when_gone(WhenGone::Discard);
+        let recreating = discarding.actix_session().recreating();
+        let ended = recreating.save(state(), &Duration::HOUR).await.unwrap();
+        discarding.actix_session().delete(&ended).await.unwrap();
+        let same = discarding.actix_session().update(key(ended.as_ref()), state(), &Duration::HOUR).await.unwrap();
+        assert_eq!((same.as_ref(), count(&discarding).await), (ended.as_ref(), 0));
+        recreating.update(ended, state(), &Duration::HOUR).await.unwrap();
+        assert_eq!(count(&discarding).await, 1);
         let adapter = adapter();
         let (store, recreating) = (adapter.actix_session(), adapter.actix_session().recreating());
         let ended = store.save(state(), &Duration::HOUR).await.unwrap();
@@ -492,8 +599,20 @@ fn a_key_is_that_of_the_id() {
     assert!(adapter().key("short").is_err());
 }
 
-#[test]
-fn nothing_of_the_data_is_shown() {
-    let shown = format!("{:?} {:?}", adapter(), adapter().tower_sessions());
-    assert!(shown.contains("MemoryStore") && !shown.contains("user"), "{shown}");
+#[tokio::test]
+async fn nothing_of_the_data_is_shown() {
+    let adapter = adapter();
+    let id = "0123456789012345678901234567890123456789012";
+    let entries = [("user".to_owned(), json!("ann")), ("card".to_owned(), json!("4111-1111"))].into();
+    adapter.poem().update_session(id, &entries, None).await.unwrap();
+    let listing = adapter.list(&UserId::new("ann").unwrap(), &Page::first(1).unwrap()).await.unwrap();
+    let data = listing.sessions[0].data.as_ref().unwrap();
+    assert_eq!(data.get::<String>("card").as_deref(), Some("4111-1111"));
+    // What another program has stored there: no object, but a text.
+    let key = adapter.key(id).unwrap();
+    let data_of_another = Codec::new().encode(&key, "card 4111-1111").unwrap();
+    adapter.store().set(&key, &Write::new(data_of_another, HOUR, HOUR).unwrap(), SetMode::Upsert).await.unwrap();
+    let error = adapter.poem().load_session(id).await.unwrap_err();
+    let shown = format!("{adapter:?} {:?} {listing:?} {data:?} {error} {error:?}", adapter.axum_session());
+    assert!(shown.contains("MemoryStore") && !shown.contains("4111") && !shown.contains(id), "{shown}");
 }
