@@ -9,7 +9,7 @@
 //! let adapter = Adapter::new(Arc::new(MemoryStore::new())).user_at("/user_id");
 //! let secret = b"a secret of at least sixty-four bytes, which nobody knows but you";
 //! let handler = SessionHandler::builder(adapter.saysion(), secret).build()?;
-//! # Ok::<(), salvo::session::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! - A session that was loaded is never created again. One that changes nothing but its expiry is touched.
