@@ -24,11 +24,8 @@ impl FromRequestParts<App> for Visit {
         match app.sessions.load(&id).await {
             Ok(Some(session)) => Ok(Self { session: Some(session) }),
             Ok(None) => Err(Refusal::Ended(Local::wanted(parts))),
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                // It would meet each request of this visitor.
-                app.sessions.destroy(&id).await?;
-                Err(Refusal::Ended(Local::wanted(parts)))
-            }
+            // It would meet each request of this visitor. What this release cannot read another one may, so it stays.
+            Err(error) if error.kind() == ErrorKind::Corrupt => Err(Refusal::Ended(Local::wanted(parts))),
             Err(error) => Err(error.into()),
         }
     }
