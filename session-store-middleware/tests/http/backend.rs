@@ -1,8 +1,8 @@
 //! The stores that the scenarios run on, and how they are made to fail.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,9 +34,9 @@ impl Backend {
     pub(crate) async fn new(kind: Kind) -> Self {
         match kind {
             Kind::Memory => {
-                let is_down = Arc::new(AtomicBool::new(false));
-                let store = Switched { store: Arc::new(MemoryStore::new()), is_down: Arc::clone(&is_down) };
-                Self { store: Arc::new(store), failure: Failure::Switch(is_down) }
+                let store = Switched::new();
+                let failure = Failure::Switch(Arc::clone(&store.is_down));
+                Self { store: Arc::new(store), failure }
             }
             Kind::Redis => {
                 let server = RedisServer::start(&[]).await.unwrap();
@@ -68,12 +68,22 @@ impl Backend {
 }
 
 /// A store in memory that can be down.
-struct Switched {
+pub(crate) struct Switched {
     store: Arc<MemoryStore>,
     is_down: Arc<AtomicBool>,
+    /// What another request writes right after the next read.
+    meddling: Mutex<Option<Write>>,
 }
 
 impl Switched {
+    pub(crate) fn new() -> Self {
+        Self { store: Arc::new(MemoryStore::new()), is_down: Arc::default(), meddling: Mutex::default() }
+    }
+
+    pub(crate) fn meddle_after_next_get(&self, write: Write) {
+        *self.meddling.lock().unwrap() = Some(write);
+    }
+
     fn there(&self) -> Result<&MemoryStore> {
         let down = || Error::new(ErrorKind::Unavailable, "the database is down");
         if self.is_down.load(Ordering::Relaxed) { Err(down()) } else { Ok(&self.store) }
@@ -83,7 +93,12 @@ impl Switched {
 #[async_trait]
 impl SessionStore for Switched {
     async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
-        self.there()?.get(key).await
+        let record = self.there()?.get(key).await;
+        let meddling = self.meddling.lock().unwrap().take();
+        if let Some(write) = meddling {
+            self.set(key, &write, SetMode::Replace).await?;
+        }
+        record
     }
 
     async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {

@@ -5,6 +5,7 @@ macro_rules! of_async_session {
         mod $module {
             use std::time::Duration;
 
+            use session_store_core::{Page, UserId};
             use session_store_middleware::{Adapter, WhenGone};
             use $core::{Session, SessionStore as _};
 
@@ -47,6 +48,18 @@ macro_rules! of_async_session {
                 assert_eq!(store.store_session(session).await.unwrap(), None);
                 sleep(Duration::from_millis(200)).await;
                 assert!(store.load_session(cookie).await.unwrap().is_none());
+            }
+
+            #[tokio::test]
+            async fn an_application_sees_its_own_names_only() {
+                let adapter = adapter();
+                let mut session = Session::new();
+                session.insert("user", "ann").unwrap();
+                session.expire_in(Duration::from_secs(60));
+                adapter.$method().store_session(session).await.unwrap();
+                let (ann, page) = (UserId::new("ann").unwrap(), Page::first(1).unwrap());
+                let [session] = adapter.list(&ann, &page).await.unwrap().sessions.try_into().unwrap();
+                assert_eq!(session.data.unwrap().names().collect::<Vec<_>>(), ["user"]);
             }
 
             #[tokio::test]

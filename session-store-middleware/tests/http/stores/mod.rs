@@ -16,6 +16,8 @@ use session_store_core::{Page, Policy, SessionKey, SessionStore, SetMode, UserId
 use session_store_memory::MemoryStore;
 use session_store_middleware::Adapter;
 
+use crate::backend::Switched;
+
 /// The name of the note among the data that a middleware gets.
 const NOTE: &str = "session-store.loaded";
 const HOUR: Duration = Duration::from_hours(1);
@@ -56,6 +58,25 @@ async fn no_session_outlives_the_time_of_the_policy() {
         assert_eq!(meta.deadline.saturating_since(meta.created_at), wanted);
         assert_eq!(meta.expires_at, meta.deadline);
     }
+}
+
+#[tokio::test]
+async fn an_earlier_expiry_undoes_no_change_that_comes_between() {
+    const ID: &str = "0123456789012345678901234567890123456789012";
+    let store = Arc::new(Switched::new());
+    let adapter = Adapter::new(store.clone()).user_at("/user");
+    let poem = adapter.poem();
+    let entries = |cart: u8| [("user".to_owned(), json!("ann")), ("cart".to_owned(), json!(cart))].into();
+    poem.update_session(ID, &entries(1), Some(HOUR)).await.unwrap();
+    let key = adapter.key(ID).unwrap();
+    poem.update_session(ID, &entries(2), Some(HOUR)).await.unwrap();
+    let changed = store.get(&key).await.unwrap().unwrap().data;
+    poem.update_session(ID, &entries(1), Some(HOUR)).await.unwrap();
+    let loaded = poem.load_session(ID).await.unwrap().unwrap();
+    store.meddle_after_next_get(Write::new(changed, HOUR, HOUR).unwrap());
+    poem.update_session(ID, &loaded, Some(HOUR / 2)).await.unwrap();
+    assert_eq!(poem.load_session(ID).await.unwrap().unwrap()["cart"], json!(2));
+    assert!(left(&adapter, "ann").await <= HOUR / 2);
 }
 
 #[test]
