@@ -19,8 +19,9 @@ macro_rules! of_async_session {
                 let store = adapter.$method();
                 let mut session = Session::new();
                 session.insert("key", "Hello").unwrap();
-                let id = session.id().to_owned();
+                let (id, copy) = (session.id().to_owned(), session.clone());
                 let cookie = store.store_session(session).await.unwrap().unwrap();
+                assert!(!copy.data_changed(), "it is stored");
                 let mut loaded = store.load_session(cookie.clone()).await.unwrap().unwrap();
                 assert_eq!((loaded.id(), loaded.get::<String>("key").as_deref()), (&*id, Some("Hello")));
                 assert!(loaded.expiry().is_none() && !loaded.data_changed());
@@ -55,7 +56,7 @@ macro_rules! of_async_session {
                 let adapter = adapter();
                 let mut session = Session::new();
                 session.insert("user", "ann").unwrap();
-                session.expire_in(Duration::from_secs(60));
+                session.expire_in(Duration::from_mins(1));
                 adapter.$method().store_session(session).await.unwrap();
                 let (ann, page) = (UserId::new("ann").unwrap(), Page::first(1).unwrap());
                 let [session] = adapter.list(&ann, &page).await.unwrap().sessions.try_into().unwrap();
