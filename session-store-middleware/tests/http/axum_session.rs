@@ -9,6 +9,7 @@ use axum_session::{Session, SessionConfig, SessionLayer, SessionStore};
 use reqwest::Method;
 use session_store_middleware::axum_session::{Store, guard, to_the_end};
 use time::Duration;
+use tokio::time::sleep;
 
 use crate::app::{Action, App, Gate, Setup, told, values};
 use crate::backend::Kind;
@@ -85,14 +86,18 @@ async fn a_request_that_is_dropped_keeps_no_session_alive() {
         let dropped = tokio::spawn(async move { slow.send(Method::POST, "/slow").await });
         stage.gate.wait().await;
         dropped.abort();
+        // Until the server has noticed.
+        sleep(std::time::Duration::from_millis(300)).await;
         let other = browser.copy(None);
         if is_logout {
             stage.gate.open();
+            sleep(std::time::Duration::from_millis(300)).await;
             browser.post("/logout").await;
         } else {
             assert_eq!(stage.adapter.destroy_all(&user("ann")).await.unwrap(), 1);
         }
         assert_eq!(other.get("/read").await, "nobody 0");
+        assert_eq!(stage.listed("ann").await.len(), 0);
         if !is_logout {
             stage.gate.open();
         }

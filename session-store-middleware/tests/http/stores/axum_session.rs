@@ -73,6 +73,10 @@ async fn what_could_not_be_loaded_is_neither_replaced_nor_deleted() {
     corrupt(&adapter, ID).await;
     assert!(store.load(ID, "any").await.is_err());
     assert!(store.store(ID, SESSION, in_an_hour(), "any").await.is_err());
+    // Another request has the empty session from the middleware's memory.
+    let other = store.clone();
+    let stored = tokio::spawn(async move { other.store(ID, SESSION, in_an_hour(), "any").await });
+    assert!(stored.await.unwrap().is_err());
     assert!(store.delete_one_by_id(ID, "any").await.is_err());
     assert_eq!(count(&adapter).await, 1);
 }
@@ -84,4 +88,24 @@ async fn an_id_that_is_none_keeps_nothing() {
     assert_eq!(store.load("short", "any").await.unwrap(), None);
     store.store("short", SESSION, in_an_hour(), "any").await.unwrap();
     assert_eq!(count(&adapter).await, 0);
+}
+
+/// Requests on one connection run on one task.
+#[tokio::test]
+async fn what_a_request_has_found_gone_is_nothing_to_the_next() {
+    const NEW: &str = "f81d4fae-7dec-11d0-a765-00a0c91e6bf7";
+    let adapter = adapter();
+    let store = adapter.axum_session();
+    assert!(!store.exists(ID, "any").await.unwrap());
+    store.store(ID, SESSION, in_an_hour(), "any").await.unwrap();
+    let requests = tokio::spawn(async move {
+        store.load(ID, "any").await.unwrap().unwrap();
+        adapter.store().clear().await.unwrap();
+        store.delete_one_by_id(ID, "any").await.unwrap();
+        store.load(ID, "any").await.unwrap();
+        assert!(!store.exists(NEW, "any").await.unwrap());
+        store.store(NEW, SESSION, in_an_hour(), "any").await.unwrap();
+        count(&adapter).await
+    });
+    assert_eq!(requests.await.unwrap(), 1);
 }
