@@ -20,7 +20,7 @@ pub(crate) struct Stage {
     pub(crate) backend: Backend,
     pub(crate) adapter: Adapter,
     pub(crate) gate: Gate,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Stage {
