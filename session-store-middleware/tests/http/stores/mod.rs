@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ::poem::session::SessionStorage as _;
 use serde_json::json;
-use session_store_core::codec::Codec;
+use session_store_core::codec::{Codec, EncryptionKey, KeyRing};
 use session_store_core::{Page, Policy, SessionKey, SessionStore, SetMode, UserId, Write};
 use session_store_memory::MemoryStore;
 use session_store_middleware::Adapter;
@@ -77,6 +77,24 @@ async fn an_earlier_expiry_undoes_no_change_that_comes_between() {
     poem.update_session(ID, &loaded, Some(HOUR / 2)).await.unwrap();
     assert_eq!(poem.load_session(ID).await.unwrap().unwrap()["cart"], json!(2));
     assert!(left(&adapter, "ann").await <= HOUR / 2);
+}
+
+#[tokio::test]
+async fn a_codec_with_encryption_is_that_of_what_is_written_read_and_listed() {
+    const ID: &str = "0123456789012345678901234567890123456789012";
+    let plain = adapter();
+    let codec = Codec::new().with_encryption(KeyRing::new(EncryptionKey::generate().unwrap()));
+    let encrypting = plain.clone().codec(codec).unwrap();
+    let entries = [("user".to_owned(), json!("ann"))].into();
+    encrypting.poem().update_session(ID, &entries, None).await.unwrap();
+    assert_eq!(encrypting.poem().load_session(ID).await.unwrap().unwrap()["user"], "ann");
+    assert!(plain.poem().load_session(ID).await.is_err());
+    let ann = UserId::new("ann").unwrap();
+    let is_listed = async |adapter: &Adapter| {
+        let listing = adapter.list(&ann, &Page::first(1).unwrap()).await.unwrap();
+        listing.sessions[0].data.is_ok()
+    };
+    assert_eq!((is_listed(&encrypting).await, is_listed(&plain).await), (true, false));
 }
 
 #[test]
