@@ -21,7 +21,7 @@
 //!   of its data.
 //! - There is an entry named `session-store.loaded` among `Session::entries` while a request has it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
@@ -29,7 +29,7 @@ use session_store_core::{Error, ErrorKind, SessionId};
 
 use crate::adapter::{Adapter, WhenGone};
 use crate::data::Form;
-use crate::loaded::{LOADED, Loaded};
+use crate::loaded::Loaded;
 
 type State = HashMap<String, String>;
 type Ttl = time::Duration;
@@ -63,9 +63,9 @@ impl Store {
     async fn begin(&self, state: State, ttl: &Ttl) -> Result<SessionKey, Error> {
         let (form, loaded) = form_of(state);
         let id = SessionId::generate()?;
-        let id = id.expose_secret();
-        self.adapter.create(id, form, loaded.filter(|_| !self.is_recreating), Some(idle(ttl))).await?;
-        SessionKey::try_from(id.to_owned())
+        let loaded = loaded.filter(|_| !self.is_recreating);
+        self.adapter.create((&id).into(), form, loaded, Some(idle(ttl))).await?;
+        SessionKey::try_from(id.expose_secret().to_owned())
             .map_err(|_| Error::new(ErrorKind::Internal, "actix-session does not take the session ID"))
     }
 }
@@ -75,9 +75,8 @@ impl SessionStore for Store {
         // Never `Deserialization`, after which the middleware begins an empty session in the place of this one.
         let found = self.adapter.find(key.as_ref()).await.map_err(|error| LoadError::Other(error.into()))?;
         let Some(found) = found else { return Ok(None) };
-        let texts = found.form.into_texts().map_err(|error| LoadError::Other(error.into()))?;
-        let note = (LOADED.to_owned(), found.loaded.to_text());
-        Ok(Some(texts.into_iter().chain([note]).collect()))
+        let texts = found.into_texts().map_err(|error| LoadError::Other(error.into()))?;
+        Ok(Some(texts.into_iter().collect()))
     }
 
     async fn save(&self, state: State, ttl: &Ttl) -> Result<SessionKey, SaveError> {
@@ -89,7 +88,8 @@ impl SessionStore for Store {
 
     async fn update(&self, key: SessionKey, state: State, ttl: &Ttl) -> Result<SessionKey, UpdateError> {
         let (form, loaded) = form_of(state.clone());
-        let answer = match self.adapter.save(key.as_ref(), form, loaded, Some(idle(ttl))).await {
+        let saved = async { self.adapter.save(self.adapter.key(key.as_ref())?, form, loaded, Some(idle(ttl))).await };
+        let answer = match saved.await {
             Err(error) if error.kind() == ErrorKind::NotFound && self.is_recreating => self.begin(state, ttl).await,
             answer => answer.map(|()| key),
         };
@@ -110,9 +110,7 @@ impl SessionStore for Store {
 }
 
 fn form_of(state: State) -> (Form, Option<Loaded>) {
-    let mut state = BTreeMap::from_iter(state);
-    let loaded = state.remove(LOADED).and_then(|note| Loaded::from_text(&note));
-    (Form::Texts(state), loaded)
+    Form::from_texts(state.into_iter().collect())
 }
 
 /// A time that is over is as short as one can be.

@@ -2,15 +2,15 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use lru::LruCache;
 use session_store_core::codec::Codec;
 use session_store_core::sessions::Listing;
 use session_store_core::{Page, Policy, Result, SessionId, SessionKey, SessionStore, Sessions, UserId};
 use tokio::task::{Id, try_id};
 
 use crate::data::Data;
+use crate::memo::Memo;
 
 /// How many requests are remembered: more than run at a time.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
@@ -54,13 +54,12 @@ pub enum WhenGone {
 /// ```
 #[derive(Clone)]
 pub struct Adapter {
-    pub(crate) sessions: Sessions<Data>,
-    pub(crate) store: Arc<dyn SessionStore>,
+    sessions: Sessions<Data>,
     pub(crate) codec: Codec,
     pub(crate) policy: Policy,
     pub(crate) when_gone: WhenGone,
     pub(crate) user: Option<FindUser>,
-    pub(crate) done: Arc<Mutex<LruCache<Request, Done>>>,
+    done: Memo<Request, Done>,
 }
 
 pub(crate) type FindUser = Arc<dyn Fn(&Data) -> Option<String> + Send + Sync>;
@@ -70,13 +69,12 @@ impl Adapter {
     #[must_use]
     pub fn new(store: Arc<dyn SessionStore>) -> Self {
         Self {
-            sessions: Sessions::new(Arc::clone(&store)),
-            store,
+            sessions: Sessions::new(store),
             codec: Codec::new(),
             policy: Policy::NIST_AAL1,
             when_gone: WhenGone::default(),
             user: None,
-            done: Arc::new(Mutex::new(LruCache::new(REMEMBERED))),
+            done: Memo::new(REMEMBERED),
         }
     }
 
@@ -125,7 +123,7 @@ impl Adapter {
     ///
     /// `Config` as [`Builder::build`](session_store_core::sessions::Builder::build).
     pub fn codec(mut self, codec: Codec) -> Result<Self> {
-        self.sessions = Sessions::builder(Arc::clone(&self.store)).codec(codec.clone()).build()?;
+        self.sessions = Sessions::builder(Arc::clone(self.store())).codec(codec.clone()).build()?;
         self.codec = codec;
         Ok(self)
     }
@@ -163,7 +161,7 @@ impl Adapter {
     ///
     /// As [`SessionStore::destroy_by_user`].
     pub async fn destroy_others(&self, user: &UserId, key: &SessionKey) -> Result<u64> {
-        self.store.destroy_by_user(user, Some(key)).await
+        self.store().destroy_by_user(user, Some(key)).await
     }
 
     /// Ends all sessions of the user. Gives how many it ended.
@@ -178,32 +176,28 @@ impl Adapter {
     /// The store itself.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn SessionStore> {
-        &self.store
+        self.sessions.store()
     }
 
     /// Remembers what this request has done.
     pub(crate) fn remember(&self, key: SessionKey, done: Done) {
-        self.lock().put((try_id(), key), done);
+        self.done.put((try_id(), key), done);
     }
 
     pub(crate) fn has(&self, done: Done, key: SessionKey) -> bool {
-        self.lock().peek(&(try_id(), key)) == Some(&done)
+        self.done.get(&(try_id(), key)) == Some(done)
     }
 
     /// Another request may run on the same task.
     pub(crate) fn forget(&self, key: SessionKey) {
-        self.lock().pop(&(try_id(), key));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LruCache<Request, Done>> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+        self.done.take(&(try_id(), key));
     }
 }
 
 impl fmt::Debug for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Adapter")
-            .field("store", &self.store)
+            .field("store", self.store())
             .field("codec", &self.codec)
             .field("policy", &self.policy)
             .field("when_gone", &self.when_gone)

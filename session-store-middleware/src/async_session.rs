@@ -31,7 +31,6 @@ macro_rules! async_session_store {
 
         use crate::adapter::{Adapter, Done};
         use crate::data::{Form, HAS_EXPIRY};
-        use crate::loaded::{LOADED, Loaded};
 
         /// An [`Adapter`] as the store of
         #[doc = $name]
@@ -53,18 +52,18 @@ macro_rules! async_session_store {
                 // Whoever sends something else is a visitor without a session.
                 let Ok(id) = Session::id_from_cookie_value(&cookie_value) else { return Ok(None) };
                 let Some(found) = self.0.find(&id).await? else { return Ok(None) };
-                let mut texts = found.form.into_texts()?;
+                let left = found.left;
+                let mut texts = found.into_texts()?;
                 let has_expiry = texts.remove(HAS_EXPIRY).is_some();
-                texts.insert(LOADED.to_owned(), found.loaded.to_text());
                 let mut session: Session = serde_json::from_value(json!({ "id": id, "expiry": null, "data": texts }))?;
                 if has_expiry {
-                    session.expire_in(found.left);
+                    session.expire_in(left);
                 }
                 Ok(Some(session))
             }
 
             async fn store_session(&self, session: Session) -> Result<Option<String>> {
-                let (mut texts, loaded) = parts_of(&session)?;
+                let mut texts = texts_of(&session)?;
                 let left = session.expires_in();
                 if session.expiry().is_some() && left.is_none_or(|left| left.is_zero()) {
                     self.destroy_session(session).await?;
@@ -73,18 +72,18 @@ macro_rules! async_session_store {
                 if left.is_some() {
                     texts.insert(HAS_EXPIRY.to_owned(), String::from("true"));
                 }
-                let (form, key) = (Form::Texts(texts), self.0.key(session.id())?);
+                let ((form, loaded), key) = (Form::from_texts(texts), self.0.key(session.id())?);
                 match loaded {
                     // A second time it has its new ID already.
-                    Some(before) if before.key != key && !self.0.has(Done::Written, key) => self.0.rotate(&before.key, session.id(), form, left).await?,
-                    _ => self.0.create_or_save(session.id(), form, loaded, left).await?,
+                    Some(before) if before.key != key && !self.0.has(Done::Written, key) => self.0.rotate(before.key, key, form, left).await?,
+                    _ => self.0.create_or_save(key, form, loaded, left).await?,
                 }
                 session.reset_data_changed();
                 Ok(session.into_cookie_value())
             }
 
             async fn destroy_session(&self, session: Session) -> Result {
-                if let (_, Some(before)) = parts_of(&session)? {
+                if let (_, Some(before)) = Form::from_texts(texts_of(&session)?) {
                     // That of before `regenerate`.
                     self.0.destroy_key(before.key).await?;
                 }
@@ -92,7 +91,7 @@ macro_rules! async_session_store {
             }
 
             async fn clear_store(&self) -> Result {
-                self.0.store.clear().await?;
+                self.0.store().clear().await?;
                 Ok(())
             }
         }
@@ -103,10 +102,8 @@ macro_rules! async_session_store {
             data: BTreeMap<String, String>,
         }
 
-        fn parts_of(session: &Session) -> Result<(BTreeMap<String, String>, Option<Loaded>)> {
-            let Parts { mut data } = Parts::deserialize(serde_json::to_value(session)?)?;
-            let loaded = data.remove(LOADED).and_then(|note| Loaded::from_text(&note));
-            Ok((data, loaded))
+        fn texts_of(session: &Session) -> Result<BTreeMap<String, String>> {
+            Ok(Parts::deserialize(serde_json::to_value(session)?)?.data)
         }
     };
 }

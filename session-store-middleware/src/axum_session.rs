@@ -40,9 +40,7 @@
 //!   of its data.
 //! - The table name is not used: the store has its own.
 
-use std::hash::Hash;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -50,7 +48,6 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum_session::{DatabaseError, DatabasePool, Session};
-use lru::LruCache;
 use session_store_core::{Error, ErrorKind, SessionKey, async_trait};
 use time::OffsetDateTime;
 use tokio::task::{Id, try_id};
@@ -58,6 +55,7 @@ use tokio::task::{Id, try_id};
 use crate::adapter::{Adapter, WhenGone};
 use crate::data::Form;
 use crate::loaded::Loaded;
+use crate::memo::Memo;
 use crate::operations::Found;
 
 /// Of how many requests it is remembered what they have seen: of more than run at a time.
@@ -78,7 +76,6 @@ pub struct Store {
 }
 
 type Task = Option<Id>;
-type Memo<K, V> = Arc<Mutex<LruCache<K, V>>>;
 
 /// How a request has found a session.
 #[derive(Clone, Copy, Debug)]
@@ -98,21 +95,17 @@ impl Adapter {
     pub fn axum_session(&self) -> Store {
         // With an error the middleware would keep the session in its memory, and show it from there.
         let adapter = self.clone().when_gone(WhenGone::Discard);
-        Store { adapter, seen: remembered(), failed: remembered(), ended: remembered() }
+        Store { adapter, seen: Memo::new(REMEMBERED), failed: Memo::new(REMEMBERED), ended: Memo::new(REMEMBERED) }
     }
 }
 
 impl Store {
     fn seen(&self, key: SessionKey) -> Option<Seen> {
-        lock(&self.seen).peek(&(try_id(), key)).copied()
-    }
-
-    fn saw(&self, key: SessionKey, seen: Seen) {
-        lock(&self.seen).put((try_id(), key), seen);
+        self.seen.get(&(try_id(), key))
     }
 
     fn has_failed(&self, key: SessionKey) -> bool {
-        lock(&self.failed).contains(&key) || matches!(self.seen(key), Some(Seen::Failed))
+        self.failed.get(&key).is_some() || matches!(self.seen(key), Some(Seen::Failed))
     }
 
     /// Nothing that the middleware has made up for a session may take its place.
@@ -129,14 +122,13 @@ impl Store {
             return self.adapter.destroy_key(key).await;
         }
         let form = Form::Whole([session.to_owned()]);
-        let seen = lock(&self.seen).pop(&(try_id(), key));
-        match seen {
+        match self.seen.take(&(try_id(), key)) {
             // It had ended under its former ID.
-            Some(Seen::New) if lock(&self.ended).pop(&try_id()).is_some() => Ok(()),
-            Some(Seen::New | Seen::Absent) => self.adapter.create_or_save(id, form, None, Some(left)).await,
-            Some(Seen::Live(loaded)) => self.adapter.save(id, form, Some(loaded), Some(left)).await,
+            Some(Seen::New) if self.ended.take(&try_id()).is_some() => Ok(()),
+            Some(Seen::New | Seen::Absent) => self.adapter.create_or_save(key, form, None, Some(left)).await,
+            Some(Seen::Live(loaded)) => self.adapter.save(key, form, Some(loaded), Some(left)).await,
             // From the middleware's memory. It must not be created if it has ended.
-            Some(Seen::Failed) | None => self.adapter.save(id, form, None, Some(left)).await,
+            Some(Seen::Failed) | None => self.adapter.save(key, form, None, Some(left)).await,
         }
     }
 
@@ -149,11 +141,12 @@ impl Store {
             Ok(Some((_, loaded))) => Seen::Live(*loaded),
             Err(_) => Seen::Failed,
         };
-        self.saw(key, seen);
-        match found {
-            Ok(_) => lock(&self.failed).pop(&key),
-            Err(_) => lock(&self.failed).put(key, ()),
-        };
+        self.seen.put((try_id(), key), seen);
+        if found.is_ok() {
+            self.failed.take(&key);
+        } else {
+            self.failed.put(key, ());
+        }
         Ok(found?.map(|(session, _)| session))
     }
 
@@ -166,7 +159,7 @@ impl Store {
     }
 
     async fn load(&self, id: &str) -> Result<Option<String>, Error> {
-        lock(&self.ended).pop(&try_id());
+        self.ended.take(&try_id());
         self.look(id, Seen::Absent).await
     }
 
@@ -174,8 +167,8 @@ impl Store {
         let Ok(key) = self.adapter.key(id) else { return Ok(()) };
         self.unless_failed(key)?;
         let was_there = !matches!(self.seen(key), Some(Seen::New | Seen::Absent));
-        if !self.adapter.store.destroy(&key).await? && was_there {
-            lock(&self.ended).put(try_id(), ());
+        if !self.adapter.store().destroy(&key).await? && was_there {
+            self.ended.put(try_id(), ());
         }
         Ok(())
     }
@@ -187,7 +180,7 @@ impl Store {
             _ if self.has_failed(key) => State::Failed,
             Some(Seen::Absent) => State::Other,
             Some(_) => State::Live,
-            None => match self.adapter.store.get(&key).await {
+            None => match self.adapter.store().get(&key).await {
                 Ok(Some(_)) => State::Live,
                 Ok(None) => State::Ended,
                 Err(_) => State::Unknown,
@@ -207,14 +200,6 @@ enum State {
     Failed,
     /// It could not be asked for.
     Unknown,
-}
-
-fn remembered<K: Hash + Eq, V>() -> Memo<K, V> {
-    Arc::new(Mutex::new(LruCache::new(REMEMBERED)))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Answers with an error where the session cannot be loaded, before the application takes the visitor for one without a
@@ -255,11 +240,11 @@ pub async fn to_the_end(request: Request, next: Next) -> Response {
 impl DatabasePool for Store {
     /// Asks the store whether it is there.
     async fn initiate(&self, _table_name: &str) -> Result<(), DatabaseError> {
-        self.adapter.store.ping().await.map_err(|error| DatabaseError::GenericCreateError(error.to_string()))
+        self.adapter.store().ping().await.map_err(|error| DatabaseError::GenericCreateError(error.to_string()))
     }
 
     async fn count(&self, _table_name: &str) -> Result<i64, DatabaseError> {
-        let count = self.adapter.store.count().await.map_err(not_selected)?;
+        let count = self.adapter.store().count().await.map_err(not_selected)?;
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
 
@@ -289,7 +274,7 @@ impl DatabasePool for Store {
     }
 
     async fn delete_all(&self, _table_name: &str) -> Result<(), DatabaseError> {
-        self.adapter.store.clear().await.map(drop).map_err(not_deleted)
+        self.adapter.store().clear().await.map(drop).map_err(not_deleted)
     }
 
     /// Always an error.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::loaded::{LOADED, Loaded};
+
 /// A text that is stored with a session whose expiry is its own, and not what the middleware gives to all.
 pub(crate) const HAS_EXPIRY: &str = "session-store.has-expiry";
 
@@ -70,11 +72,20 @@ impl Data {
 }
 
 impl Form {
-    /// Of named values.
-    pub(crate) fn of_values<'a>(values: impl IntoIterator<Item = (&'a String, &'a Value)>) -> serde_json::Result<Self> {
+    /// Of named values, and the note that was among them.
+    pub(crate) fn from_values<'a>(
+        values: impl IntoIterator<Item = (&'a String, &'a Value)>,
+    ) -> serde_json::Result<(Self, Option<Loaded>)> {
         // By name, so that the same values always give the same text.
-        let sorted: BTreeMap<_, _> = values.into_iter().collect();
-        serde_json::to_string(&sorted).map(Self::Json)
+        let mut sorted: BTreeMap<_, _> = values.into_iter().map(|(name, value)| (name.as_str(), value)).collect();
+        let loaded = sorted.remove(LOADED).and_then(Value::as_str).and_then(Loaded::from_text);
+        Ok((Self::Json(serde_json::to_string(&sorted)?), loaded))
+    }
+
+    /// Of named texts, and the note that was among them.
+    pub(crate) fn from_texts(mut texts: BTreeMap<String, String>) -> (Self, Option<Loaded>) {
+        let loaded = texts.remove(LOADED).and_then(|note| Loaded::from_text(&note));
+        (Self::Texts(texts), loaded)
     }
 
     /// Tells whether two forms are the same.
@@ -219,7 +230,7 @@ mod tests {
         let values = |names: [&str; 2]| names.map(|name| (name.to_owned(), json!(name)));
         let (one, other) = (values(["a", "b"]), values(["b", "a"]));
         let form =
-            |values: &[(String, Value)]| Form::of_values(values.iter().map(|(name, value)| (name, value))).unwrap();
+            |values: &[(String, Value)]| Form::from_values(values.iter().map(|(name, value)| (name, value))).unwrap().0;
         assert_eq!(form(&one).print(), form(&other).print());
         assert_ne!(form(&one).print(), form(&one[..1]).print());
     }

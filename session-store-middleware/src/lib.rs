@@ -5,6 +5,7 @@
 mod adapter;
 mod data;
 mod loaded;
+mod memo;
 mod operations;
 
 #[cfg(feature = "actix-session")]

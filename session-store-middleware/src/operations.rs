@@ -1,15 +1,17 @@
 //! What the middlewares do with a session, each as one operation of the store.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use session_store_core::{
     Error, ErrorKind, MAX_TIMEOUT, MIN_TIMEOUT, Owner, Result, SessionKey, SetMode, UserId, Write,
 };
 
 use crate::adapter::{Adapter, Done, WhenGone};
-use crate::data::{Data, Form};
-use crate::loaded::Loaded;
+use crate::data::{Data, Form, NoJson};
+use crate::loaded::{LOADED, Loaded};
 
 /// By how much an expiry may come earlier than that of the session and still be taken for the same: the two are computed
 /// from two looks at the clock.
@@ -23,31 +25,39 @@ pub(crate) struct Found {
     pub(crate) left: Duration,
 }
 
+impl Found {
+    /// Its values by their names, with the note.
+    pub(crate) fn into_values(self) -> Result<impl Iterator<Item = (String, Value)>, NoJson> {
+        let note = (LOADED.to_owned(), Value::String(self.loaded.to_text()));
+        Ok(Data::try_from(self.form)?.into_values().chain([note]))
+    }
+
+    /// Its texts by their names, with the note.
+    pub(crate) fn into_texts(self) -> Result<BTreeMap<String, String>, NoJson> {
+        let mut texts = self.form.into_texts()?;
+        texts.insert(LOADED.to_owned(), self.loaded.to_text());
+        Ok(texts)
+    }
+}
+
 impl Adapter {
     /// `None` also where the ID is none: who has sent it is a visitor without a session.
     pub(crate) async fn find(&self, id: &str) -> Result<Option<Found>> {
         let Ok(key) = self.key(id) else { return Ok(None) };
         self.forget(key);
-        let Some(record) = self.store.get(&key).await? else { return Ok(None) };
+        let Some(record) = self.store().get(&key).await? else { return Ok(None) };
         let form: Form = self.codec.decode(&key, &record.data)?;
         let left = record.meta.expires_at.saturating_since(record.read_at);
-        let loaded = Loaded { key, print: form.print(), expires: now().saturating_add(millis(left)) };
-        Ok(Some(Found { form, loaded, left }))
-    }
-
-    /// The note on a session that was just stored.
-    pub(crate) fn loaded(&self, id: &str, form: &Form, left: Duration) -> Result<Loaded> {
-        let expires = now().saturating_add(millis(left));
-        Ok(Loaded { key: self.key(id)?, print: form.print(), expires })
+        Ok(Some(Found { loaded: note(key, &form, left), form, left }))
     }
 
     /// Begins a session. Where it is another that gets a new ID, and that one was found gone when it was to be destroyed,
     /// there is none to go on.
     ///
-    /// `AlreadyExists` where there is one with this ID.
+    /// `AlreadyExists` where there is one with this key.
     pub(crate) async fn create(
         &self,
-        id: &str,
+        key: SessionKey,
         form: Form,
         loaded: Option<Loaded>,
         idle: Option<Duration>,
@@ -55,9 +65,8 @@ impl Adapter {
         if let Some(before) = loaded.filter(|before| self.has(Done::FoundGone, before.key)) {
             return self.unless_discarded(Err(Error::not_found(&before.key)));
         }
-        let key = self.key(id)?;
         let write = self.write(&key, form, idle)?;
-        self.store.set(&key, &write, SetMode::Create).await?;
+        self.store().set(&key, &write, SetMode::Create).await?;
         self.remember(key, Done::Written);
         Ok(())
     }
@@ -65,12 +74,11 @@ impl Adapter {
     /// Saves a session that is there. Where its data are as they were loaded, only its expiry is moved.
     pub(crate) async fn save(
         &self,
-        id: &str,
+        key: SessionKey,
         form: Form,
         loaded: Option<Loaded>,
         idle: Option<Duration>,
     ) -> Result<()> {
-        let key = self.key(id)?;
         let idle = self.idle(idle);
         let is_as_loaded = |before: &Loaded| before.key == key && before.print == form.print();
         match loaded.filter(is_as_loaded).filter(|_| !self.has(Done::Written, key)) {
@@ -80,7 +88,7 @@ impl Adapter {
             Some(_) => self.shorten(&key, idle).await,
             None => {
                 let write = self.write(&key, form, Some(idle))?;
-                let answer = self.store.set(&key, &write, SetMode::Replace).await;
+                let answer = self.store().set(&key, &write, SetMode::Replace).await;
                 self.remember(key, Done::Written);
                 self.unless_discarded(answer.map(drop))
             }
@@ -90,9 +98,9 @@ impl Adapter {
     /// Lets a session expire earlier, which a touch never does, and keeps the data that it has by now.
     async fn shorten(&self, key: &SessionKey, idle: Duration) -> Result<()> {
         loop {
-            let Some(record) = self.store.get(key).await? else { return Ok(()) };
+            let Some(record) = self.store().get(key).await? else { return Ok(()) };
             let write = Write::new(record.data, idle, self.policy.absolute())?;
-            match self.store.set(key, &write, SetMode::Update(record.meta.version)).await {
+            match self.store().set(key, &write, SetMode::Update(record.meta.version)).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
                 answer => return answer.map(drop),
@@ -103,34 +111,38 @@ impl Adapter {
     /// Saves a session of which the middleware does not say whether there was one.
     pub(crate) async fn create_or_save(
         &self,
-        id: &str,
+        key: SessionKey,
         form: Form,
         loaded: Option<Loaded>,
         idle: Option<Duration>,
     ) -> Result<()> {
-        let key = self.key(id)?;
         if loaded.is_some_and(|before| before.key == key) {
-            return self.save(id, form, loaded, idle).await;
+            return self.save(key, form, loaded, idle).await;
         }
-        match self.create(id, form.clone(), loaded, idle).await {
+        match self.create(key, form.clone(), loaded, idle).await {
             // One whose note the application has removed with all else.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => self.save(id, form, None, idle).await,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => self.save(key, form, None, idle).await,
             answer => answer,
         }
     }
 
     /// Gives a session that is there a new ID, and these data.
-    pub(crate) async fn rotate(&self, from: &SessionKey, id: &str, form: Form, idle: Option<Duration>) -> Result<()> {
-        let key = self.key(id)?;
-        let write = self.write(&key, form, idle)?;
-        let answer = self.store.rotate(from, &key, &write, None).await;
-        self.remember(key, Done::Written);
+    pub(crate) async fn rotate(
+        &self,
+        from: SessionKey,
+        to: SessionKey,
+        form: Form,
+        idle: Option<Duration>,
+    ) -> Result<()> {
+        let write = self.write(&to, form, idle)?;
+        let answer = self.store().rotate(&from, &to, &write, None).await;
+        self.remember(to, Done::Written);
         self.unless_discarded(answer.map(drop))
     }
 
     /// Where it is gone, nothing is lost.
     pub(crate) async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<()> {
-        self.store.touch(key, idle).await.map(drop)
+        self.store().touch(key, idle).await.map(drop)
     }
 
     /// A session that is gone already is as good as destroyed.
@@ -142,7 +154,7 @@ impl Adapter {
     }
 
     pub(crate) async fn destroy_key(&self, key: SessionKey) -> Result<()> {
-        if !self.store.destroy(&key).await? {
+        if !self.store().destroy(&key).await? {
             self.remember(key, Done::FoundGone);
         }
         Ok(())
@@ -151,7 +163,7 @@ impl Adapter {
     /// Removes what is dead.
     pub(crate) async fn prune(&self) -> Result<()> {
         const BATCH: u32 = 1_000;
-        while self.store.prune(BATCH).await?.more {}
+        while self.store().prune(BATCH).await?.more {}
         Ok(())
     }
 
@@ -183,6 +195,11 @@ impl Adapter {
     }
 }
 
+/// The note on a session as it is in the store now.
+pub(crate) fn note(key: SessionKey, form: &Form, left: Duration) -> Loaded {
+    Loaded { key, print: form.print(), expires: now().saturating_add(millis(left)) }
+}
+
 /// Milliseconds on a clock of this process's own, to be compared with what was computed with it.
 fn now() -> i64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -204,8 +221,9 @@ mod tests {
         let id = "0123456789012345678901";
         let form = |user: &str| Form::Json(format!("{{\"user\":\"{user}\"}}"));
         let adapter = Adapter::new(std::sync::Arc::new(MemoryStore::new()));
-        adapter.create(id, form("ann"), None, None).await.unwrap();
-        let error = adapter.create(id, form("ben"), None, None).await.unwrap_err();
+        let key = adapter.key(id).unwrap();
+        adapter.create(key, form("ann"), None, None).await.unwrap();
+        let error = adapter.create(key, form("ben"), None, None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
         assert!(adapter.find(id).await.unwrap().unwrap().form == form("ann"));
     }

@@ -28,8 +28,7 @@ use poem::{Result, error::InternalServerError};
 use serde_json::Value;
 
 use crate::adapter::Adapter;
-use crate::data::{Data, Form};
-use crate::loaded::{LOADED, Loaded};
+use crate::data::Form;
 
 /// An [`Adapter`] as the storage of poem 3.1.
 #[derive(Clone, Debug)]
@@ -46,9 +45,7 @@ impl Adapter {
 impl SessionStorage for Store {
     async fn load_session<'a>(&'a self, id: &'a str) -> Result<Option<BTreeMap<String, Value>>> {
         let Some(found) = self.0.find(id).await.map_err(InternalServerError)? else { return Ok(None) };
-        let data = Data::try_from(found.form).map_err(InternalServerError)?;
-        let note = (LOADED.to_owned(), Value::String(found.loaded.to_text()));
-        Ok(Some(data.into_values().chain([note]).collect()))
+        Ok(Some(found.into_values().map_err(InternalServerError)?.collect()))
     }
 
     async fn update_session<'a>(
@@ -57,9 +54,9 @@ impl SessionStorage for Store {
         entries: &'a BTreeMap<String, Value>,
         expires: Option<Duration>,
     ) -> Result<()> {
-        let loaded = entries.get(LOADED).and_then(Value::as_str).and_then(Loaded::from_text);
-        let form = Form::of_values(entries.iter().filter(|(name, _)| *name != LOADED)).map_err(InternalServerError)?;
-        self.0.create_or_save(id, form, loaded, expires).await.map_err(InternalServerError)
+        let key = self.0.key(id).map_err(InternalServerError)?;
+        let (form, loaded) = Form::from_values(entries).map_err(InternalServerError)?;
+        self.0.create_or_save(key, form, loaded, expires).await.map_err(InternalServerError)
     }
 
     async fn remove_session<'a>(&'a self, id: &'a str) -> Result<()> {

@@ -29,14 +29,15 @@ macro_rules! tower_sessions_store {
         use std::time::Duration;
 
         use serde_json::Value;
-        use session_store_core::{Error, ErrorKind, async_trait};
+        use session_store_core::{Error, ErrorKind, SessionKey, async_trait};
         use time::OffsetDateTime;
         use $core::session::{Id, Record};
         use $core::session_store::{Error as StoreError, ExpiredDeletion, Result, SessionStore};
 
         use crate::adapter::Adapter;
-        use crate::data::{Data, Form};
+        use crate::data::Form;
         use crate::loaded::{LOADED, Loaded};
+        use crate::operations::note;
 
         /// An [`Adapter`] as the store of
         #[doc = $name]
@@ -59,12 +60,13 @@ macro_rules! tower_sessions_store {
                 loop {
                     record.id = Id::default();
                     let Some(left) = left(record) else { return Ok(()) };
-                    match self.0.create(&record.id.to_string(), form.clone(), loaded, Some(left)).await {
+                    let key = self.key(&record.id)?;
+                    match self.0.create(key, form.clone(), loaded, Some(left)).await {
                         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                         answer => {
                             // What follows in this request follows on this session.
-                            let loaded = self.0.loaded(&record.id.to_string(), &form, left).map_err(failed)?;
-                            record.data.insert(LOADED.to_owned(), Value::String(loaded.to_text()));
+                            let note = note(key, &form, left).to_text();
+                            record.data.insert(LOADED.to_owned(), Value::String(note));
                             return answer.map_err(failed);
                         }
                     }
@@ -72,21 +74,18 @@ macro_rules! tower_sessions_store {
             }
 
             async fn save(&self, record: &Record) -> Result<()> {
-                let id = record.id.to_string();
-                let Some(left) = left(record) else { return self.0.destroy(&id).await.map_err(failed) };
+                let Some(left) = left(record) else { return self.delete(&record.id).await };
                 let (form, loaded) = form_of(record)?;
-                self.0.save(&id, form, loaded, Some(left)).await.map_err(failed)
+                self.0.save(self.key(&record.id)?, form, loaded, Some(left)).await.map_err(failed)
             }
 
             async fn load(&self, id: &Id) -> Result<Option<Record>> {
                 let Some(found) = self.0.find(&id.to_string()).await.map_err(failed)? else { return Ok(None) };
-                let data = Data::try_from(found.form).map_err(|error| StoreError::Decode(error.to_string()))?;
-                let note = (LOADED.to_owned(), Value::String(found.loaded.to_text()));
-                let data = data.into_values().chain([note]).collect();
                 // By this computer's clock, as the middleware will read it.
                 let left = found.left.try_into().unwrap_or(time::Duration::MAX);
                 let expiry_date = OffsetDateTime::now_utc().saturating_add(left);
-                Ok(Some(Record { id: *id, data, expiry_date }))
+                let values = found.into_values().map_err(|error| StoreError::Decode(error.to_string()))?;
+                Ok(Some(Record { id: *id, data: values.collect(), expiry_date }))
             }
 
             async fn delete(&self, id: &Id) -> Result<()> {
@@ -101,10 +100,14 @@ macro_rules! tower_sessions_store {
             }
         }
 
+        impl Store {
+            fn key(&self, id: &Id) -> Result<SessionKey> {
+                self.0.key(&id.to_string()).map_err(failed)
+            }
+        }
+
         fn form_of(record: &Record) -> Result<(Form, Option<Loaded>)> {
-            let loaded = record.data.get(LOADED).and_then(Value::as_str).and_then(Loaded::from_text);
-            let form = Form::of_values(record.data.iter().filter(|(name, _)| *name != LOADED));
-            Ok((form.map_err(|error| StoreError::Encode(error.to_string()))?, loaded))
+            Form::from_values(&record.data).map_err(|error| StoreError::Encode(error.to_string()))
         }
 
         /// `None` when the record's time is over.

@@ -140,8 +140,8 @@ impl RedisSentinel {
     }
 }
 
-// A sentinel asks each server once in a second. With no more patience than that, it takes a master for dead whose first
-// answer to it is late by a moment, and tells clients of none.
+/// A sentinel asks each server once in a second. With no more patience than that, it takes a master for dead whose first
+/// answer to it is late by a moment, and tells clients of none.
 fn settings(master: &RedisServer, quorum: usize) -> String {
     let port = master.port();
     let password = master.password().map(|password| format!("sentinel auth-pass {MASTER_NAME} {password}\n"));
