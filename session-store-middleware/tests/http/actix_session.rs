@@ -7,8 +7,10 @@ use actix_session::{Session, SessionMiddleware};
 use actix_web::cookie::Key;
 use actix_web::cookie::time::Duration;
 use actix_web::{App as Application, Error, HttpRequest, HttpServer, rt, web};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::app::{Action, App, Gate, Setup, told, values};
+use crate::app::{self, App, Gate, Setup, act};
 use crate::scenarios::scenarios;
 
 #[derive(Clone, Copy)]
@@ -35,37 +37,30 @@ impl App for Actix {
     }
 }
 
-async fn answer(gate: web::Data<Gate>, session: Session, request: HttpRequest) -> Result<String, Error> {
-    let count = || Ok::<_, Error>(session.get::<u64>("count")?.unwrap_or(0));
-    match Action::of(request.path()) {
-        Action::Read => return Ok(told(session.get("user")?, session.get("count")?)),
-        Action::Login(user) => {
-            session.renew();
-            session.insert("user", user)?;
-        }
-        Action::Count => {
-            let count = count()? + 1;
-            session.insert("count", count)?;
-            return Ok(count.to_string());
-        }
-        Action::Same => session.insert("count", count()?)?,
-        Action::Slow => {
-            let count = count()?;
-            gate.pass().await;
-            session.insert("count", count + 1)?;
-        }
-        Action::SlowRenew => {
-            gate.pass().await;
-            session.renew();
-        }
-        Action::Logout => session.purge(),
-        Action::Put => session.insert("values", values())?,
-        Action::Check => {
-            let is_same = session.get::<serde_json::Value>("values")? == Some(values());
-            return Ok(if is_same { "same" } else { "different" }.to_owned());
-        }
+async fn answer(gate: web::Data<Gate>, mut session: Session, request: HttpRequest) -> Result<String, Error> {
+    act(&mut session, &gate, request.path()).await
+}
+
+impl app::Session for Session {
+    type Error = Error;
+
+    async fn value<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        Ok(self.get(name)?)
     }
-    Ok(String::new())
+
+    async fn put<T: Serialize>(&mut self, name: &str, value: T) -> Result<(), Error> {
+        Ok(self.insert(name, value)?)
+    }
+
+    async fn give_new_id(&mut self) -> Result<(), Error> {
+        self.renew();
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), Error> {
+        self.purge();
+        Ok(())
+    }
 }
 
 scenarios!(super::Actix);

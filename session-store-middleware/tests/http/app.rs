@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use session_store_middleware::Adapter;
 use tokio::sync::Semaphore;
@@ -29,7 +31,7 @@ pub(crate) struct Setup {
 
 /// What a request asks for, by its path.
 #[derive(Clone, Debug)]
-pub(crate) enum Action {
+enum Action {
     /// Tells the user and the count.
     Read,
     /// A new ID, and a user.
@@ -51,7 +53,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    pub(crate) fn of(path: &str) -> Self {
+    fn of(path: &str) -> Self {
         match path.trim_start_matches('/').split_once('/') {
             Some(("login", user)) => return Self::Login(user.to_owned()),
             Some(_) => panic!("{path}"),
@@ -71,9 +73,81 @@ impl Action {
     }
 }
 
-/// What [`Action::Read`] answers.
-pub(crate) fn told(user: Option<String>, count: Option<u64>) -> String {
-    format!("{} {}", user.unwrap_or("nobody".to_owned()), count.unwrap_or(0))
+/// A session as its middleware gives it to a request. The methods have other names than those of the middlewares, which
+/// they would hide.
+pub(crate) trait Session {
+    type Error;
+    async fn value<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Self::Error>;
+    async fn put<T: Serialize>(&mut self, name: &str, value: T) -> Result<(), Self::Error>;
+    /// Gives it a new ID.
+    async fn give_new_id(&mut self) -> Result<(), Self::Error>;
+    async fn end(&mut self) -> Result<(), Self::Error>;
+}
+
+/// Of one that answers at once.
+macro_rules! session_at_once {
+    ($type:ty, |$session:ident, $name:ident, $value:ident| $set:expr, $renew:ident, $end:ident) => {
+        impl crate::app::Session for $type {
+            type Error = std::convert::Infallible;
+
+            async fn value<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Self::Error> {
+                Ok(self.get(name))
+            }
+
+            async fn put<T: serde::Serialize>(&mut self, $name: &str, $value: T) -> Result<(), Self::Error> {
+                let $session = self;
+                $set;
+                Ok(())
+            }
+
+            async fn give_new_id(&mut self) -> Result<(), Self::Error> {
+                self.$renew();
+                Ok(())
+            }
+
+            async fn end(&mut self) -> Result<(), Self::Error> {
+                self.$end();
+                Ok(())
+            }
+        }
+    };
+}
+
+pub(crate) use session_at_once;
+
+/// What the application does, and answers.
+pub(crate) async fn act<S: Session>(session: &mut S, gate: &Gate, path: &str) -> Result<String, S::Error> {
+    let count: u64 = session.value("count").await?.unwrap_or(0);
+    match Action::of(path) {
+        Action::Read => {
+            let user: Option<String> = session.value("user").await?;
+            return Ok(format!("{} {count}", user.as_deref().unwrap_or("nobody")));
+        }
+        Action::Login(user) => {
+            session.give_new_id().await?;
+            session.put("user", user).await?;
+        }
+        Action::Count => {
+            session.put("count", count + 1).await?;
+            return Ok((count + 1).to_string());
+        }
+        Action::Same => session.put("count", count).await?,
+        Action::Slow => {
+            gate.pass().await;
+            session.put("count", count + 1).await?;
+        }
+        Action::SlowRenew => {
+            gate.pass().await;
+            session.give_new_id().await?;
+        }
+        Action::Logout => session.end().await?,
+        Action::Put => session.put("values", values()).await?,
+        Action::Check => {
+            let is_same = session.value("values").await? == Some(values());
+            return Ok(if is_same { "same" } else { "different" }.to_owned());
+        }
+    }
+    Ok(String::new())
 }
 
 /// All kinds of values, with those among them that other encodings lose.

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::app::{Action, App, Gate, Setup, told, values};
+use crate::app::{App, Gate, Setup, act, session_at_once};
 use crate::backend::Kind;
 use crate::scenarios::{Stage, scenarios, user};
 
@@ -42,39 +42,12 @@ impl App for AxumSession {
     }
 }
 
-async fn answer(State(gate): State<Gate>, Extension(session): Extension<Session<Store>>, uri: Uri) -> String {
-    let count = || session.get::<u64>("count").unwrap_or(0);
-    match Action::of(uri.path()) {
-        Action::Read => return told(session.get("user"), session.get("count")),
-        Action::Login(user) => {
-            session.renew();
-            session.set("user", user);
-        }
-        Action::Count => {
-            let count = count() + 1;
-            session.set("count", count);
-            return count.to_string();
-        }
-        Action::Same => session.set("count", count()),
-        Action::Slow => {
-            let count = count();
-            gate.pass().await;
-            session.set("count", count + 1);
-        }
-        Action::SlowRenew => {
-            gate.pass().await;
-            session.renew();
-        }
-        Action::Logout => session.destroy(),
-        Action::Put => session.set("values", values()),
-        Action::Check => {
-            let is_same = session.get::<serde_json::Value>("values") == Some(values());
-            return if is_same { "same" } else { "different" }.to_owned();
-        }
-    }
-    String::new()
+async fn answer(State(gate): State<Gate>, Extension(mut session): Extension<Session<Store>>, uri: Uri) -> String {
+    let Ok(text) = act(&mut session, &gate, uri.path()).await;
+    text
 }
 
+session_at_once!(Session<Store>, |session, name, value| session.set(name, value), renew, destroy);
 scenarios!(super::AxumSession);
 
 /// The middleware keeps in its memory what a request had that was dropped.

@@ -7,7 +7,7 @@ use poem::session::{CookieConfig, ServerSession, Session};
 use poem::web::Data;
 use poem::{EndpointExt as _, Server, handler, http::Uri};
 
-use crate::app::{Action, App, Gate, Setup, told, values};
+use crate::app::{App, Gate, Setup, act, session_at_once};
 use crate::scenarios::scenarios;
 
 #[derive(Clone, Copy)]
@@ -26,36 +26,9 @@ impl App for Poem {
 
 #[handler]
 async fn answer(Data(gate): Data<&Gate>, session: &Session, uri: &Uri) -> String {
-    let count = || session.get::<u64>("count").unwrap_or(0);
-    match Action::of(uri.path()) {
-        Action::Read => return told(session.get("user"), session.get("count")),
-        Action::Login(user) => {
-            session.renew();
-            session.set("user", user);
-        }
-        Action::Count => {
-            let count = count() + 1;
-            session.set("count", count);
-            return count.to_string();
-        }
-        Action::Same => session.set("count", count()),
-        Action::Slow => {
-            let count = count();
-            gate.pass().await;
-            session.set("count", count + 1);
-        }
-        Action::SlowRenew => {
-            gate.pass().await;
-            session.renew();
-        }
-        Action::Logout => session.purge(),
-        Action::Put => session.set("values", values()),
-        Action::Check => {
-            let is_same = session.get::<serde_json::Value>("values") == Some(values());
-            return if is_same { "same" } else { "different" }.to_owned();
-        }
-    }
-    String::new()
+    let Ok(text) = act(&mut session.clone(), gate, uri.path()).await;
+    text
 }
 
+session_at_once!(Session, |session, name, value| session.set(name, value), renew, purge);
 scenarios!(super::Poem);

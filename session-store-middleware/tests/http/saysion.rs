@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use salvo::conn::tcp::TcpAcceptor;
 use salvo::prelude::{Depot, Request, Router, Server, handler};
 use salvo::session::{SessionDepotExt as _, SessionHandler};
+use saysion::Session;
 
-use crate::app::{Action, App, Gate, Setup, told, values};
+use crate::app::{App, Gate, Setup, act, session_at_once};
 use crate::scenarios::scenarios;
 
 #[derive(Clone, Copy)]
@@ -28,35 +29,9 @@ impl App for Salvo {
 #[handler]
 async fn answer(request: &mut Request, depot: &mut Depot) -> String {
     let gate = depot.get_typed::<Gate>().unwrap().clone();
-    let session = depot.session_mut().unwrap();
-    let count = session.get::<u64>("count").unwrap_or(0);
-    match Action::of(request.uri().path()) {
-        Action::Read => return told(session.get("user"), session.get("count")),
-        Action::Login(user) => {
-            session.regenerate();
-            session.insert("user", user).unwrap();
-        }
-        Action::Count => {
-            session.insert("count", count + 1).unwrap();
-            return (count + 1).to_string();
-        }
-        Action::Same => session.insert("count", count).unwrap(),
-        Action::Slow => {
-            gate.pass().await;
-            session.insert("count", count + 1).unwrap();
-        }
-        Action::SlowRenew => {
-            gate.pass().await;
-            session.regenerate();
-        }
-        Action::Logout => session.destroy(),
-        Action::Put => session.insert("values", values()).unwrap(),
-        Action::Check => {
-            let is_same = session.get::<serde_json::Value>("values") == Some(values());
-            return if is_same { "same" } else { "different" }.to_owned();
-        }
-    }
-    String::new()
+    let Ok(text) = act(depot.session_mut().unwrap(), &gate, request.uri().path()).await;
+    text
 }
 
+session_at_once!(Session, |session, name, value| session.insert(name, value).unwrap(), regenerate, destroy);
 scenarios!(super::Salvo);

@@ -8,12 +8,14 @@ macro_rules! with_axum {
             use axum::extract::State;
             use axum::http::{StatusCode, Uri};
             use axum::{Extension, Router};
+            use serde::Serialize;
+            use serde::de::DeserializeOwned;
             use session_store_middleware::Adapter;
             use $tower_sessions::cookie::time::Duration;
             use $tower_sessions::session::Error;
             use $tower_sessions::{Expiry, Session, SessionManagerLayer};
 
-            use crate::app::{Action, App, Gate, Setup, told, values};
+            use crate::app::{self, App, Gate, Setup, act};
             use crate::scenarios::scenarios;
 
             #[derive(Clone, Copy)]
@@ -34,47 +36,35 @@ macro_rules! with_axum {
 
             async fn answer(
                 State(gate): State<Gate>,
-                Extension(session): Extension<Session>,
+                Extension(mut session): Extension<Session>,
                 uri: Uri,
             ) -> (StatusCode, String) {
-                match act(&session, &gate, Action::of(uri.path())).await {
+                match act(&mut session, &gate, uri.path()).await {
                     Ok(text) => (StatusCode::OK, text),
                     Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
                 }
             }
 
-            async fn act(session: &Session, gate: &Gate, action: Action) -> Result<String, Error> {
-                let count = async || Ok::<_, Error>(session.get::<u64>("count").await?.unwrap_or(0));
-                match action {
-                    Action::Read => return Ok(told(session.get("user").await?, session.get("count").await?)),
-                    Action::Login(user) => {
-                        session.cycle_id().await?;
-                        session.insert("user", user).await?;
-                    }
-                    Action::Count => {
-                        let count = count().await? + 1;
-                        session.insert("count", count).await?;
-                        return Ok(count.to_string());
-                    }
-                    Action::Same => session.insert("count", count().await?).await?,
-                    Action::Slow => {
-                        let count = count().await?;
-                        gate.pass().await;
-                        session.insert("count", count + 1).await?;
-                    }
-                    Action::SlowRenew => {
-                        count().await?;
-                        gate.pass().await;
-                        session.cycle_id().await?;
-                    }
-                    Action::Logout => session.flush().await?,
-                    Action::Put => session.insert("values", values()).await?,
-                    Action::Check => {
-                        let is_same = session.get_value("values").await? == Some(values());
-                        return Ok(if is_same { "same" } else { "different" }.to_owned());
-                    }
+            impl app::Session for Session {
+                type Error = Error;
+
+                async fn value<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+                    self.get(name).await
                 }
-                Ok(String::new())
+
+                async fn put<T: Serialize>(&mut self, name: &str, value: T) -> Result<(), Error> {
+                    // Before a future that must be `Send`, which the value need not be.
+                    let value = serde_json::to_value(value)?;
+                    self.insert_value(name, value).await.map(drop)
+                }
+
+                async fn give_new_id(&mut self) -> Result<(), Error> {
+                    self.cycle_id().await
+                }
+
+                async fn end(&mut self) -> Result<(), Error> {
+                    self.flush().await
+                }
             }
 
             scenarios!(super::$name);

@@ -2,11 +2,12 @@
 
 use std::net::TcpListener;
 
+use async_session::Session;
 use trillium::{Conn, State};
 use trillium_cookies::cookies;
 use trillium_sessions::{SessionConnExt as _, sessions};
 
-use crate::app::{Action, App, Gate, Setup, told, values};
+use crate::app::{App, Gate, Setup, act, session_at_once};
 use crate::scenarios::scenarios;
 
 #[derive(Clone, Copy)]
@@ -27,37 +28,10 @@ impl App for Trillium {
 
 async fn answer(mut conn: Conn) -> Conn {
     let gate = conn.state::<Gate>().unwrap().clone();
-    let action = Action::of(conn.path());
-    let session = conn.session_mut();
-    let count = session.get::<u64>("count").unwrap_or(0);
-    let mut text = String::new();
-    match action {
-        Action::Read => text = told(session.get("user"), session.get("count")),
-        Action::Login(user) => {
-            session.regenerate();
-            session.insert("user", user).unwrap();
-        }
-        Action::Count => {
-            session.insert("count", count + 1).unwrap();
-            text = (count + 1).to_string();
-        }
-        Action::Same => session.insert("count", count).unwrap(),
-        Action::Slow => {
-            gate.pass().await;
-            session.insert("count", count + 1).unwrap();
-        }
-        Action::SlowRenew => {
-            gate.pass().await;
-            session.regenerate();
-        }
-        Action::Logout => session.destroy(),
-        Action::Put => session.insert("values", values()).unwrap(),
-        Action::Check => {
-            let is_same = session.get::<serde_json::Value>("values") == Some(values());
-            text = String::from(if is_same { "same" } else { "different" });
-        }
-    }
+    let path = conn.path().to_owned();
+    let Ok(text) = act(conn.session_mut(), &gate, &path).await;
     conn.ok(text)
 }
 
+session_at_once!(Session, |session, name, value| session.insert(name, value).unwrap(), regenerate, destroy);
 scenarios!(super::Trillium);
