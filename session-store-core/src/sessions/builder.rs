@@ -14,9 +14,10 @@ use crate::{DEFAULT_DATA_LIMIT, Error, Policy, Result, SessionStore, timeout_mil
 /// What becomes of a login of a user who has as many sessions as there may be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum MaxPerUser {
-    /// The oldest end, until so many are left.
+    /// The oldest end, until so many are left; of logins at once, the newest stay.
     EndOldest(u32),
-    /// The login is refused: `LimitReached`.
+    /// The login is refused: `LimitReached`. Of logins at once, as many succeed as there is room for, and a login that has
+    /// succeeded is never undone by another.
     Refuse(u32),
 }
 

@@ -76,18 +76,19 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     /// Begins a new session for a user, ends the one that it [replaces](Login::replacing), and sees to it that the user
     /// has no more than [there may be](super::Builder::max_per_user). The clock of the absolute timeout begins anew.
     ///
-    /// Of any number of logins at once, on any nodes, the same sessions are left when all have returned. So the session
-    /// of a login that returns may be gone already, ended by later ones.
+    /// Of any number of logins at once, on any nodes, as many are left as there may be when all have returned. Where the
+    /// [oldest end](MaxPerUser::EndOldest), they are the newest, so the session of a login that returns may be gone
+    /// already, ended by later ones. Where logins are [refused](MaxPerUser::Refuse), no login ends another's session.
     ///
-    /// It needs a Tokio runtime with timers: a login of the same millisecond as another, of which only one can stay, waits
-    /// for a moment and begins anew.
+    /// It needs a Tokio runtime with timers: logins at once, of which only one can stay, wait for a moment or begin anew.
     ///
     /// # Errors
     ///
     /// `LimitReached` when the user has as many sessions as there may be, and the configuration is to refuse; the session
-    /// that was to be replaced lives on. `InvalidInput` when the data are another user's, or cannot be stored, or
-    /// `TooLarge`. After any other error, or when the future is dropped on the way, the new session is ended again as far
-    /// as the database allows, and that which was to be replaced may be gone.
+    /// that was to be replaced lives on. `Conflict`, transient, when other logins and rotations of the user were faster
+    /// each time. `InvalidInput` when the data are another user's, or cannot be stored, or `TooLarge`. After any other
+    /// error, or when the future is dropped on the way, the new session is ended again as far as the database allows, and
+    /// that which was to be replaced may be gone.
     pub async fn login(&self, login: Login<T>) -> Result<Session<T>> {
         let Login { user, data, replaced, data_of, policy: own_policy } = login;
         if data_of.is_some_and(|before| before != user) {
@@ -142,14 +143,13 @@ impl Inner {
     async fn begin(&self, newcomer: &Newcomer<'_>) -> Result<Option<Version>> {
         let mut unfinished = Unfinished { store: &self.store, key: *newcomer.key, is_over: false };
         match self.begun(newcomer).await {
-            Ok((_, Place::Tied)) => unfinished.end().await.map(|()| None),
-            Ok((version, Place::Stays)) => {
+            Ok((version, place)) => {
                 unfinished.is_over = true;
-                Ok(Some(version))
-            }
-            Ok((_, Place::Refused)) => {
-                unfinished.is_over = true;
-                if self.has_room(newcomer).await? { Ok(None) } else { Err(limit_reached(newcomer.key)) }
+                match place {
+                    Place::Stays => Ok(Some(version)),
+                    Place::Again => Ok(None),
+                    Place::Refused => Err(limit_reached(newcomer.key)),
+                }
             }
             Err(error) => {
                 // What this meets itself is less than what is told already.
@@ -166,10 +166,7 @@ impl Inner {
         if !may_be_refused {
             because(Why::Ended(Cause::Replaced), self.destroy(newcomer.replaced)).await?;
         }
-        let place = match self.max_per_user {
-            Some(max) => self.end_surplus(newcomer, max).await?,
-            None => Place::Stays,
-        };
+        let place = self.place(newcomer).await?;
         if may_be_refused && matches!(place, Place::Stays) {
             because(Why::Ended(Cause::Replaced), self.destroy(newcomer.replaced)).await?;
         }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use session_store_core::sessions::{Login, MaxPerUser};
-use session_store_core::{ErrorKind, SessionKey, Sessions};
+use session_store_core::{ErrorKind, Result, Session, SessionKey, Sessions};
 use session_store_memory::MemoryStore;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::stage::{Act, SECOND, Stage, login, user};
+use crate::stage::{Act, HOUR, SECOND, Stage, login, user};
 
 fn sessions(stage: &Stage, max: MaxPerUser) -> Sessions<u32> {
     stage.builder().max_per_user(max).build().unwrap()
@@ -61,17 +61,21 @@ async fn all_have_created_before_one_has_listed() {
 
         let stage = Stage::new();
         let given = meet_at(&stage, "set", MaxPerUser::Refuse(max), count).await;
-        assert_eq!(alive(&stage, &given).await.len(), max as usize, "none that was refused lives");
+        assert_eq!((given.len(), alive(&stage, &given).await.len()), (max as usize, max as usize), "no other lives");
         assert_eq!(stage.live().await, u64::from(max));
     }
 }
 
 #[tokio::test]
 async fn all_have_listed_before_one_has_ended_another() {
-    for max in [MaxPerUser::EndOldest(1), MaxPerUser::EndOldest(3)] {
+    for (max, left) in [
+        (MaxPerUser::EndOldest(1), 1),
+        (MaxPerUser::EndOldest(3), 3),
+        (MaxPerUser::Refuse(1), 1),
+        (MaxPerUser::Refuse(3), 3),
+    ] {
         let stage = Stage::new();
         let given = meet_at(&stage, "list_by_user", max, 8).await;
-        let left = if max == MaxPerUser::EndOldest(1) { 1 } else { 3 };
         assert_eq!((alive(&stage, &given).await.len(), stage.live().await), (left, left as u64));
     }
 }
@@ -134,10 +138,10 @@ async fn of_two_at_the_same_moment_one_stays() {
     }
 }
 
-/// A login that another has ended already, before it has counted. Where it would be refused, it begins anew: there is room.
+/// A user who ends all sessions, and with them one that was beginning, has none.
 #[tokio::test]
 async fn a_newcomer_that_is_gone_before_it_counts() {
-    for (max, live) in [(MaxPerUser::EndOldest(1), 0), (MaxPerUser::Refuse(1), 1)] {
+    for max in [MaxPerUser::EndOldest(1), MaxPerUser::Refuse(1)] {
         let stage = Stage::new();
         let memory = stage.memory.clone();
         let end_all = move || {
@@ -146,6 +150,47 @@ async fn a_newcomer_that_is_gone_before_it_counts() {
         };
         stage.next("list_by_user", Act::before(end_all));
         sessions(&stage, max).login(Login::new(user("alice"), 1)).await.unwrap();
-        assert_eq!(stage.live().await, live);
+        assert_eq!(stage.live().await, 0);
+    }
+}
+
+/// A login in whose favour this one leaves, and which is gone when it has left: there is room.
+#[tokio::test]
+async fn a_login_begins_anew_where_another_has_left_too() {
+    let (stage, answer) = among_others(2).await;
+    answer.unwrap();
+    assert_eq!(stage.live().await, 2);
+}
+
+/// It cannot go on for ever, and nothing is full.
+#[tokio::test(start_paused = true)]
+async fn others_that_always_come_and_leave_fail_a_login() {
+    let (stage, answer) = among_others(usize::MAX).await;
+    let error = answer.unwrap_err();
+    assert_eq!((error.kind(), error.is_transient(), error.outcome_unknown()), (ErrorKind::Conflict, true, false));
+    assert_eq!(stage.live().await, 1, "the newcomer is gone");
+}
+
+/// A login of a user who has one session of two, while another session comes, or leaves, before so many of its lists.
+async fn among_others(lists: usize) -> (Stage, Result<Session<u32>>) {
+    let stage = Stage::new();
+    login(&stage.sessions(), "alice", 1).await;
+    stage.pass(SECOND);
+    let memory = stage.memory.clone();
+    let come_or_leave = move || {
+        let memory = memory.clone();
+        async move { come_or_leave(&memory).await }
+    };
+    stage.cue("list_by_user", 0, lists, Act::before(come_or_leave));
+    let answer = sessions(&stage, MaxPerUser::Refuse(2)).login(Login::new(user("alice"), 3)).await;
+    (stage, answer)
+}
+
+async fn come_or_leave(memory: &MemoryStore) {
+    use session_store_core::{Owner, SessionStore as _, SetMode, Write};
+    let other = SessionKey::from_bytes([0; 32]); // the first in order, of the same moment
+    if !memory.destroy(&other).await.unwrap() {
+        let write = Write::new("x", HOUR, HOUR).unwrap().with_owner(Owner::User(user("alice")));
+        memory.set(&other, &write, SetMode::Create).await.unwrap();
     }
 }
