@@ -1,29 +1,45 @@
-//! `cargo run --release -p benches -- [memory | sessions | redis | postgres [url] | mongo [url]]`: the stores side by side with what one would
-//! use instead, in one run on one machine. Ratios are what to look at.
+//! `cargo run --release -p benches -- [memory | redis | postgres | mongo | all]`: the stores side by side with what one
+//! would use instead, in one run on one machine. Ratios are what to look at. `sessions` is what `Sessions<T>` costs alone.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
 
+mod actix;
+mod axum;
+mod chart;
 mod corpus;
+mod costs;
 mod measure;
 mod memory;
+mod meter;
 mod mongo;
 mod ours;
 mod postgres;
+mod programs;
 mod redis;
+mod report;
+mod scaling;
 mod sessions;
 #[path = "../../examples/quickstart/session.rs"]
 #[allow(dead_code, reason = "the struct of the quickstart, which does more with it")]
 mod shop;
 mod store;
-mod table;
+mod suite;
 mod tower;
+mod typed;
+mod users;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
+use tokio::runtime::Builder;
+
+use self::measure::Result;
+use self::programs::Database;
+
+const THREADS: usize = 2;
+
 fn main() -> ExitCode {
-    match run(std::env::args_os().skip(1)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(&std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>()) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("benches: {error}");
             ExitCode::FAILURE
@@ -31,22 +47,36 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: impl Iterator<Item = OsString>) -> measure::Result {
-    let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] | ["memory"] => {
-            memory::run()?;
-            Ok(sessions::run()?)
+fn run(arguments: &[String]) -> Result<ExitCode> {
+    let databases: &[Database] = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] | ["all"] => &[Database::Memory, Database::Redis, Database::Postgres, Database::Mongo],
+        ["memory"] => &[Database::Memory],
+        ["redis"] => &[Database::Redis],
+        ["postgres"] => &[Database::Postgres],
+        ["mongo"] => &[Database::Mongo],
+        ["sessions"] => {
+            println!("{}", sessions::measure()?);
+            return Ok(ExitCode::SUCCESS);
         }
-        ["sessions"] => Ok(sessions::run()?),
-        ["redis"] => redis::run(),
-        ["postgres"] => postgres::run(None),
-        ["postgres", url] => postgres::run(Some(url)),
-        ["mongo"] => mongo::run(None),
-        ["mongo", url] => mongo::run(Some(url)),
         other => {
-            Err(format!("no benchmark of {}; there are memory, sessions, redis, postgres and mongo", other.join(" "))
-                .into())
+            let other = other.join(" ");
+            return Err(format!("no benchmark of {other}; there are memory, redis, postgres, mongo and all").into());
         }
+    };
+    if let Some(code) = programs::provide(databases, arguments)? {
+        return Ok(code);
     }
+    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    for database in databases {
+        let report = runtime.block_on(async {
+            match database {
+                Database::Memory => memory::run().await,
+                Database::Redis => redis::run().await,
+                Database::Postgres => postgres::run().await,
+                Database::Mongo => mongo::run().await,
+            }
+        })?;
+        report.write()?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,11 @@
-//! Rates and latencies of operations, of subjects that take turns.
+//! Rates of operations, of subjects that take turns.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::meter::Meter;
 
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Result<T = ()> = std::result::Result<T, Error>;
@@ -16,102 +18,105 @@ pub(crate) struct Turns {
     pub(crate) length: Duration,
 }
 
-/// What is measured: one kind of operation of one subject.
+/// What is measured.
 pub(crate) trait Operation: Send + Sync + 'static {
+    /// How many sessions one operation is about.
+    const SESSIONS: u32 = 1;
+
     /// Does it once, on the session of this number.
     fn operate(&self, session: usize) -> impl Future<Output = Result> + Send;
+
+    /// What follows a turn, and is not measured.
+    fn tidy(&self) -> impl Future<Output = Result> + Send {
+        async { Ok(()) }
+    }
 }
+
+/// What one turn has shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Round {
+    /// Sessions a second.
+    pub(crate) rate: f64,
+    /// The median of the seconds that a task waited for one operation.
+    pub(crate) wait: f64,
+    /// Seconds of CPU that the server took for one session.
+    pub(crate) server: f64,
+}
+
+type Turn = Pin<Box<dyn Future<Output = Result<Round>>>>;
 
 /// One that takes turns with others, and what was measured of it in each round.
 pub(crate) struct Subject {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     // A call that is not known beforehand costs something, so there is one for a turn, not for each operation.
-    turn: Box<dyn Fn(Duration) -> Turn>,
-    values: Vec<f64>,
+    turn: Box<dyn Fn(Duration, Meter) -> Turn>,
+    pub(crate) rounds: Vec<Round>,
 }
 
-type Turn = Pin<Box<dyn Future<Output = Result<f64>>>>;
-
 impl Subject {
-    /// So many tasks do the operation, each again and again. How many operations there are in a second is measured.
-    pub(crate) fn new<O: Operation>(name: &'static str, tasks: usize, operation: O) -> Self {
+    /// So many tasks do the operation, each again and again.
+    pub(crate) fn new<O: Operation>(name: impl Into<String>, tasks: usize, operation: O) -> Self {
         let operation = Arc::new(operation);
-        let turn = move |length| Box::pin(rate(Arc::clone(&operation), tasks, length)) as Turn;
-        Self { name, turn: Box::new(turn), values: Vec::new() }
-    }
-
-    /// One task does the operation again and again. The median of how many seconds one takes is measured.
-    pub(crate) fn latency<O: Operation>(name: &'static str, operation: O) -> Self {
-        let operation = Arc::new(operation);
-        let turn = move |length| Box::pin(latency(Arc::clone(&operation), length)) as Turn;
-        Self { name, turn: Box::new(turn), values: Vec::new() }
-    }
-
-    /// What was measured.
-    pub(crate) fn values(&self) -> Summary {
-        Summary::of(&self.values)
-    }
-
-    /// How many times as large that is as another's, round by round.
-    pub(crate) fn ratio_to(&self, other: &Self) -> Summary {
-        Summary::of(&self.values.iter().zip(&other.values).map(|(value, other)| value / other).collect::<Vec<_>>())
+        let turn = move |length, meter| Box::pin(turn(Arc::clone(&operation), tasks, length, meter)) as Turn;
+        Self { name: name.into(), turn: Box::new(turn), rounds: Vec::new() }
     }
 }
 
 /// Gives every subject its turn in every round. The first is for warming up, and does not count.
-pub(crate) async fn take_turns(subjects: &mut [Subject], turns: Turns) -> Result {
+pub(crate) async fn take_turns(what: &str, subjects: &mut [Subject], turns: Turns, meter: &Meter) -> Result {
     let Turns { rounds, length } = turns;
     for round in 0..=rounds {
-        eprint!("\rround {round} of {rounds}{}", if round == rounds { "\n" } else { "" });
+        eprint!("\r\x1b[K{what}: round {round} of {rounds}");
         // Each begins with another subject, so that none always comes after the same.
         let (last, first) = subjects.split_at_mut(round % subjects.len().max(1));
         for subject in first.iter_mut().chain(last) {
-            let value = (subject.turn)(length).await?;
-            if round > 0 {
-                subject.values.push(value);
-            }
+            let measured = (subject.turn)(length, meter.clone()).await;
+            let measured = measured.map_err(|error| format!("{what}, {}: {error}", subject.name))?;
+            subject.rounds.extend((round > 0).then_some(measured));
         }
     }
+    eprintln!("\r\x1b[K{what}, thousands a second: {}", rates(subjects));
     Ok(())
 }
 
-async fn rate<O: Operation>(operation: Arc<O>, tasks: usize, length: Duration) -> Result<f64> {
-    let begin = Instant::now();
+fn rates(subjects: &[Subject]) -> String {
+    let rate = |subject: &Subject| {
+        let rates: Vec<_> = subject.rounds.iter().map(|round| round.rate / 1e3).collect();
+        format!("{} {:.1}", subject.name, median(&rates))
+    };
+    subjects.iter().map(rate).collect::<Vec<_>>().join("; ")
+}
+
+async fn turn<O: Operation>(operation: Arc<O>, tasks: usize, length: Duration, meter: Meter) -> Result<Round> {
+    let (used, begin) = (meter.cpu_seconds()?, Instant::now());
     let work = |task: usize| {
         let operation = Arc::clone(&operation);
         tokio::spawn(async move {
-            let (mut done, mut session) = (0_u32, task * 7_919);
-            while begin.elapsed() < length {
+            let (mut waits, mut session) = (Vec::new(), task * 7_919);
+            let mut last = begin.elapsed();
+            while last < length {
                 operation.operate(session).await?;
-                (done, session) = (done + 1, session + 31);
+                session += 31;
+                let now = begin.elapsed();
+                waits.push(now.saturating_sub(last).as_secs_f64());
+                last = now;
             }
-            Ok::<_, Error>(done)
+            Ok::<_, Error>(waits)
         })
     };
     let running: Vec<_> = (0..tasks).map(work).collect();
-    let mut done = 0;
+    let mut waits = Vec::new();
     for task in running {
-        done += task.await??;
+        waits.extend(task.await??);
     }
-    Ok(f64::from(done) / begin.elapsed().as_secs_f64())
-}
-
-async fn latency<O: Operation>(operation: Arc<O>, length: Duration) -> Result<f64> {
-    let work = async move {
-        let (mut taken, mut session, first) = (Vec::new(), 0, Instant::now());
-        while first.elapsed() < length {
-            let begin = Instant::now();
-            operation.operate(session).await?;
-            taken.push(begin.elapsed().as_secs_f64());
-            session += 31;
-        }
-        Ok::<_, Error>(median(&taken))
-    };
-    tokio::spawn(work).await?
+    let (seconds, used) = (begin.elapsed().as_secs_f64(), meter.cpu_seconds()? - used);
+    operation.tidy().await?;
+    let sessions = f64::from(u32::try_from(waits.len())?) * f64::from(O::SESSIONS);
+    Ok(Round { rate: sessions / seconds, wait: median(&waits), server: used / sessions })
 }
 
 /// The median of some values, and between which two the middle half of them lies.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Summary {
     pub(crate) median: f64,
     pub(crate) low: f64,
@@ -119,7 +124,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    fn of(values: &[f64]) -> Self {
+    pub(crate) fn of(values: &[f64]) -> Self {
         Self { median: median(values), low: quantile(values, 1), high: quantile(values, 3) }
     }
 }
@@ -128,9 +133,9 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     quantile(values, 2)
 }
 
-/// The value that so many quarters of the others are below.
+/// The value that so many quarters of the others are below; 0 where there is none.
 fn quantile(values: &[f64], quarters: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() * quarters / 4).copied().unwrap_or(f64::NAN)
+    sorted.get(sorted.len() * quarters / 4).copied().unwrap_or_default()
 }

@@ -1,107 +1,120 @@
-//! How reads of the memory store scale from one core to two, beside the plainest thing that could be used instead,
-//! one map behind one lock.
+//! The embedded store beside the stores of tower-sessions that keep sessions in memory.
 
-use std::collections::HashMap;
-use std::hint::black_box;
-use std::sync::{Barrier, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use session_store_core::{Error, ErrorKind, Record, Result, SessionId, SessionKey, SessionStore, SetMode, Write};
+use session_store_core::{SessionId, SessionKey, SessionStore as _, SetMode, Write};
 use session_store_memory::MemoryStore;
-use tokio::runtime::{Builder, Runtime};
+use tower_sessions_core::SessionStore;
+use tower_sessions_memory_store::MemoryStore as TowerMemoryStore;
+use tower_sessions_moka_store::MokaStore;
 
-use crate::measure::median;
+use crate::corpus::{self, Session};
+use crate::costs;
+use crate::measure::{Result, Summary};
+use crate::meter::{Meter, resident_bytes};
+use crate::ours::Ours;
+use crate::report::{Report, Table, Target, Want};
+use crate::store::{Contender, Entrant, HOUR, Workload, nth};
+use crate::tower::{TowerSessions, record};
+use crate::typed::Typed;
+use crate::{scaling, sessions, suite};
 
-const SESSIONS: usize = 100_000;
-const DATA: usize = 1_024;
-const RUN: Duration = Duration::from_secs(1);
-const ROUNDS: usize = 5;
+const OURS: &str = "session-store-memory";
+const SESSIONS_T: &str = "Sessions<T> over it";
+const MOKA: &str = "tower-sessions-moka-store";
+const TOWER: &str = "tower-sessions-memory-store";
+const TASKS: usize = 64;
+const SESSIONS: usize = 20_000;
+const SIZES: [(usize, &str); 3] = [(10_000, "10 thousand"), (100_000, "100 thousand"), (1_000_000, "1 million")];
+/// Of how many the memory is measured.
+const KEPT: usize = 100_000;
 
-/// What is measured: reads of a session, from as many threads as there are.
-enum Subject {
-    Map(Mutex<HashMap<SessionKey, Record>>),
-    Store(MemoryStore),
-}
+pub(crate) async fn run() -> Result<Report> {
+    let meter = &Meter::default();
+    let mut report = Report::new("memory", "Memory: session-store-memory beside others", "embedded".to_owned())?;
+    let sessions = corpus::sessions()?;
+    // First, because what was freed before would be used again.
+    let kept = [
+        (OURS, bytes_of_ours(&sessions).await?),
+        (MOKA, bytes_of_tower(MokaStore::new(None), &sessions).await?),
+        (TOWER, bytes_of_tower(TowerMemoryStore::default(), &sessions).await?),
+    ];
+    report.tables.push(costs::table("Bytes of memory per session", &kept));
 
-impl Subject {
-    async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
-        match self {
-            Self::Map(map) => Ok(map.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
-            Self::Store(store) => store.get(key).await,
-        }
+    let ours = Ours::fill(MemoryStore::new(), &sessions, SESSIONS).await?;
+    let typed = Typed::fill(Arc::new(MemoryStore::new()), SESSIONS).await?;
+    let moka = TowerSessions::fill(MokaStore::new(None), &sessions, SESSIONS).await?;
+    let tower = TowerSessions::fill(TowerMemoryStore::default(), &sessions, SESSIONS).await?;
+    let all = [
+        Contender::boxed(OURS, &ours),
+        Contender::boxed(SESSIONS_T, &typed),
+        Contender::boxed(MOKA, &moka),
+        Contender::boxed(TOWER, &tower),
+    ];
+    let all = all.each_ref().map(|entrant| &**entrant);
+    for workload in [Workload::Load, Workload::Save, Workload::Create, Workload::Mix] {
+        suite::compare(&mut report, meter, workload, TASKS, &all).await?;
     }
-}
-
-pub(crate) fn run() -> Result<()> {
-    let keys: Vec<_> =
-        (0..SESSIONS).map(|_| SessionId::generate().map(|id| SessionKey::from(&id))).collect::<Result<_>>()?;
-    let store = MemoryStore::new();
-    let map = runtime()?.block_on(fill(&store, &keys))?;
-    let subjects = [("Mutex<HashMap>", Subject::Map(Mutex::new(map))), ("session-store-memory", Subject::Store(store))];
-
-    println!("get, {SESSIONS} sessions of {DATA} bytes, median of {ROUNDS} runs of {RUN:?}, millions a second");
-    println!("{:<24}{:>10}{:>11}{:>8}", "", "1 thread", "2 threads", "ratio");
-    let mut rates = [[const { Vec::<f64>::new() }; 2], [const { Vec::new() }; 2]];
-    for _ in 0..ROUNDS {
-        // Interleaved, so that a machine whose speed drifts hits all alike.
-        for (rates, (_, subject)) in rates.iter_mut().zip(&subjects) {
-            for (rates, threads) in rates.iter_mut().zip([1, 2]) {
-                rates.push(rate(subject, &keys, threads)?);
-            }
-        }
+    suite::by_tasks(&mut report, meter, TASKS, &all).await?;
+    for (data, bytes) in [("data of 200 bytes", 200), ("data of 32 KiB", 32 * 1_024)] {
+        let sized = corpus::sized(bytes)?;
+        let ours = Ours::fill(MemoryStore::new(), &sized, 2_000).await?;
+        let moka = TowerSessions::fill(MokaStore::new(None), &sized, 2_000).await?;
+        let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(MOKA, &moka)];
+        suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
     }
-    for (rates, (name, _)) in rates.into_iter().zip(&subjects) {
-        let [one, two] = rates.map(|rates| median(&rates));
-        println!("{name:<24}{one:>10.2}{two:>11.2}{:>8.2}", two / one);
+    crate::users::measure(&mut report, meter, TASKS, &ours).await?;
+    let mut grown = Vec::new();
+    for (count, name) in SIZES {
+        eprintln!("memory: filling a store with {count} sessions");
+        grown.push((name, Contender::boxed(name, &Ours::fill(MemoryStore::new(), &sessions, count).await?)));
     }
-    Ok(())
-}
+    let sizes: Vec<(&str, &dyn Entrant)> = grown.iter().map(|(name, entrant)| (*name, &**entrant)).collect();
+    suite::by_size(&mut report, meter, TASKS, &sizes).await?;
+    drop(grown);
 
-fn runtime() -> Result<Runtime> {
-    Builder::new_current_thread()
-        .build()
-        .map_err(|error| Error::new(ErrorKind::Internal, "no Tokio runtime can be started").with_source(error))
-}
-
-async fn fill(store: &MemoryStore, keys: &[SessionKey]) -> Result<HashMap<SessionKey, Record>> {
-    let hour = Duration::from_hours(1);
-    let write = Write::new(vec![7; DATA], hour, hour)?;
-    let mut map = HashMap::new();
-    for key in keys {
-        store.set(key, &write, SetMode::Create).await?;
-        map.extend(store.get(key).await?.map(|record| (*key, record)));
-    }
-    Ok(map)
-}
-
-/// Millions of reads a second, from so many threads together.
-fn rate(subject: &Subject, keys: &[SessionKey], threads: usize) -> Result<f64> {
-    let start = Barrier::new(threads);
-    let reads = |seed: usize| -> Result<u32> {
-        let runtime = runtime()?;
-        start.wait();
-        let begin = Instant::now();
-        let (mut reads, mut at) = (0, seed);
-        while begin.elapsed() < RUN {
-            runtime.block_on(async {
-                // The clock is read once in a thousand reads.
-                for _ in 0..1_000 {
-                    at = (at + 7_919) % keys.len();
-                    if let Some(key) = keys.get(at) {
-                        black_box(subject.get(key).await?);
-                    }
-                }
-                Ok::<_, Error>(())
-            })?;
-            reads += 1_000;
-        }
-        Ok(reads)
-    };
-    let total: Result<u32> = thread::scope(|scope| {
-        let reads = &reads;
-        let running: Vec<_> = (0..threads).map(|n| scope.spawn(move || reads(n * 50_021))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).sum()
+    // On threads of their own, where nothing else runs meanwhile.
+    let scaling = std::thread::spawn(scaling::measure).join().map_err(|_| "a thread has panicked")??;
+    let [store, _] = &scaling;
+    let [_, two] = store.rates;
+    let rows = scaling.iter().map(|of| {
+        let [one, two] = of.rates;
+        vec![of.name.to_owned(), format!("{one:.2}"), format!("{two:.2}"), format!("{:.2}", two / one)]
     });
-    Ok(f64::from(total?) / RUN.as_secs_f64() / 1e6)
+    report.tables.push(Table {
+        title: "Gets from one thread and two, millions a second, 100,000 sessions of 1 KiB".to_owned(),
+        heads: ["", "1 thread", "2 threads", "ratio"].map(str::to_owned).to_vec(),
+        rows: rows.collect(),
+    });
+    let overhead = std::thread::spawn(sessions::measure).join().map_err(|_| "a thread has panicked")??;
+    report.tables.push(overhead.table());
+    costs::of_forms(&mut report)?;
+
+    report.want_speed(Workload::Load, TASKS, [SESSIONS_T, MOKA], Want::AtLeast(2.0))?;
+    let gets = Summary { median: two, low: two, high: two };
+    report.targets.push(Target::new("gets from two threads, millions a second", gets, Want::AtLeast(3.0)));
+    costs::want_flat(&mut report, 1.2);
+    Ok(report)
+}
+
+async fn bytes_of_ours(sessions: &[Session]) -> Result<f64> {
+    let (store, before) = (MemoryStore::new(), resident_bytes()?);
+    for session in 0..KEPT {
+        let write = Write::new(nth(sessions, session)?.payload.clone(), HOUR, HOUR)?;
+        store.set(&SessionKey::from(&SessionId::generate()?), &write, SetMode::Create).await?;
+    }
+    each(before)
+}
+
+async fn bytes_of_tower<S: SessionStore>(store: S, sessions: &[Session]) -> Result<f64> {
+    let before = resident_bytes()?;
+    for session in 0..KEPT {
+        store.create(&mut record(nth(sessions, session)?)?).await?;
+    }
+    each(before)
+}
+
+fn each(before: u64) -> Result<f64> {
+    let more = resident_bytes()?.saturating_sub(before);
+    Ok(f64::from(u32::try_from(more / 1_024)?) * 1_024.0 / f64::from(u32::try_from(KEPT)?))
 }

@@ -1,11 +1,8 @@
-//! A store of this project.
+//! A store of this project, with the data that `Sessions<T>` would give it.
 
-use std::collections::{HashMap, VecDeque};
-use std::hint::black_box;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use serde_json::Value;
-use session_store_core::{SessionId, SessionKey, SessionStore, SetMode, Write};
+use session_store_core::{Owner, SessionId, SessionKey, SessionStore, SetMode, UserId, Write};
 
 use crate::corpus::Session;
 use crate::measure::{Operation, Result};
@@ -20,11 +17,19 @@ pub(crate) struct Ours<S> {
 impl<S: SessionStore + 'static> Ours<S> {
     /// So many sessions in this store.
     pub(crate) async fn fill(store: S, sessions: &[Session], count: usize) -> Result<Arc<Self>> {
-        let write = |session: &Session| Ok(Write::new(session.messagepack.clone(), HOUR, HOUR)?);
+        let write = |session: &Session| Ok(Write::new(session.payload.clone(), HOUR, HOUR)?);
         let writes = sessions.iter().map(write).collect::<Result<_>>()?;
         let keys = (0..count).map(|_| new_key()).collect::<Result<_>>()?;
         let ours = Arc::new(Self { store, keys, writes });
-        each(count, Create(Arc::clone(&ours))).await?;
+        let filled = Arc::clone(&ours);
+        each(count, move |session| {
+            let ours = Arc::clone(&filled);
+            async move {
+                ours.store.set(ours.key(session)?, ours.write(session)?, SetMode::Create).await?;
+                Ok(())
+            }
+        })
+        .await?;
         Ok(ours)
     }
 
@@ -40,6 +45,15 @@ impl<S: SessionStore + 'static> Ours<S> {
     fn write(&self, session: usize) -> Result<&Write> {
         nth(&self.writes, session)
     }
+
+    /// Gives a user so many sessions.
+    async fn log_in(&self, user: &UserId, sessions: usize) -> Result {
+        for session in 0..sessions {
+            let write = self.write(session)?.clone().with_owner(Owner::User(user.clone()));
+            self.store.set(&new_key()?, &write, SetMode::Create).await?;
+        }
+        Ok(())
+    }
 }
 
 fn new_key() -> Result<SessionKey> {
@@ -47,6 +61,8 @@ fn new_key() -> Result<SessionKey> {
 }
 
 impl<S: SessionStore + 'static> Store for Ours<S> {
+    type Id = SessionKey;
+
     async fn load(&self, session: usize) -> Result {
         found(self.store.get(self.key(session)?).await?.is_some())
     }
@@ -55,67 +71,100 @@ impl<S: SessionStore + 'static> Store for Ours<S> {
         self.store.set(self.key(session)?, self.write(session)?, SetMode::Replace).await?;
         Ok(())
     }
-}
 
-struct Create<S>(Arc<Ours<S>>);
+    async fn touch(&self, session: usize) -> Result {
+        found(self.store.touch(self.key(session)?, HOUR).await?)
+    }
 
-impl<S: SessionStore + 'static> Operation for Create<S> {
-    async fn operate(&self, session: usize) -> Result {
-        let Self(ours) = self;
-        ours.store.set(ours.key(session)?, ours.write(session)?, SetMode::Create).await?;
-        Ok(())
+    async fn create(&self, session: usize) -> Result<SessionKey> {
+        let key = new_key()?;
+        self.store.set(&key, self.write(session)?, SetMode::Create).await?;
+        Ok(key)
+    }
+
+    async fn destroy(&self, key: SessionKey) -> Result {
+        found(self.store.destroy(&key).await?)
     }
 }
 
-/// A read into what tower-sessions loads: a map of JSON values.
-pub(crate) struct LoadAndDecode<S>(pub(crate) Arc<Ours<S>>);
-
-impl<S: SessionStore + 'static> Operation for LoadAndDecode<S> {
-    async fn operate(&self, session: usize) -> Result {
-        let Self(ours) = self;
-        let record = ours.store.get(ours.key(session)?).await?.ok_or("a session is gone")?;
-        black_box(rmp_serde::from_slice::<HashMap<String, Value>>(&record.data)?);
-        Ok(())
-    }
-}
-
-pub(crate) struct Touch<S>(pub(crate) Arc<Ours<S>>);
-
-impl<S: SessionStore + 'static> Operation for Touch<S> {
-    async fn operate(&self, session: usize) -> Result {
-        let Self(ours) = self;
-        found(ours.store.touch(ours.key(session)?, HOUR).await?)
-    }
-}
-
-/// New keys for sessions that nothing else uses; each is held by one task at a time.
-pub(crate) struct Rotate<S> {
+/// Users with so many sessions each.
+pub(crate) struct Users<S> {
     ours: Arc<Ours<S>>,
-    keys: Mutex<VecDeque<SessionKey>>,
+    users: Vec<UserId>,
 }
 
-impl<S: SessionStore + 'static> Rotate<S> {
-    pub(crate) async fn fill(ours: &Arc<Ours<S>>, count: usize) -> Result<Self> {
-        let mut keys = VecDeque::with_capacity(count);
-        for session in 0..count {
-            let key = new_key()?;
-            ours.store.set(&key, ours.write(session)?, SetMode::Create).await?;
-            keys.push_back(key);
+impl<S: SessionStore + 'static> Users<S> {
+    pub(crate) async fn fill(ours: &Arc<Ours<S>>, users: usize, sessions: usize) -> Result<Self> {
+        let name = |user: usize| Ok(UserId::new(format!("with {sessions}, {user}"))?);
+        let users = (0..users).map(name).collect::<Result<Vec<_>>>()?;
+        let (filled, shared) = (Arc::clone(ours), Arc::new(users.clone()));
+        each(users.len(), move |user| {
+            let (ours, users) = (Arc::clone(&filled), Arc::clone(&shared));
+            async move { ours.log_in(nth(&users, user)?, sessions).await }
+        })
+        .await?;
+        Ok(Self { ours: Arc::clone(ours), users })
+    }
+}
+
+/// A list of all sessions of a user.
+pub(crate) struct ListByUser<S>(pub(crate) Users<S>);
+
+impl<S: SessionStore + 'static> Operation for ListByUser<S> {
+    async fn operate(&self, user: usize) -> Result {
+        let Users { ours, users } = &self.0;
+        let page = session_store_core::Page::first(100)?;
+        found(!ours.store.list_by_user(nth(users, user)?, &page).await?.is_empty())
+    }
+}
+
+/// How many users a second lose all their sessions.
+pub(crate) async fn destroy_by_user<S: SessionStore + 'static>(
+    ours: &Arc<Ours<S>>,
+    users: usize,
+    sessions: usize,
+) -> Result<f64> {
+    let filled = Users::fill(ours, users, sessions).await?;
+    let (ours, shared) = (Arc::clone(ours), Arc::new(filled.users));
+    let begin = std::time::Instant::now();
+    each(users, move |user| {
+        let (ours, users) = (Arc::clone(&ours), Arc::clone(&shared));
+        async move { found(ours.store.destroy_by_user(nth(&users, user)?, None).await? > 0) }
+    })
+    .await?;
+    Ok(f64::from(u32::try_from(users)?) / begin.elapsed().as_secs_f64())
+}
+
+/// How many seconds it takes to remove so many sessions that have expired.
+pub(crate) async fn prune<S: SessionStore + 'static>(ours: &Arc<Ours<S>>, sessions: usize) -> Result<f64> {
+    const LIVES: std::time::Duration = std::time::Duration::from_secs(10);
+    let dying: Vec<_> =
+        ours.writes.iter().map(|write| Ok(Write::new(write.data().clone(), LIVES, LIVES)?)).collect::<Result<_>>()?;
+    let (filled, writes) = (Arc::clone(ours), Arc::new(dying));
+    each(sessions, move |session| {
+        let (ours, writes) = (Arc::clone(&filled), Arc::clone(&writes));
+        async move {
+            let user = UserId::new(format!("pruned {session}"))?;
+            let write = nth(&writes, session)?.clone().with_owner(Owner::User(user));
+            ours.store.set(&new_key()?, &write, SetMode::Create).await?;
+            Ok(())
         }
-        Ok(Self { ours: Arc::clone(ours), keys: Mutex::new(keys) })
+    })
+    .await?;
+    tokio::time::sleep(LIVES + std::time::Duration::from_secs(1)).await;
+    let begin = std::time::Instant::now();
+    let mut removed = 0;
+    loop {
+        let pruned = ours.store.prune(1_000).await?;
+        removed += pruned.removed;
+        if !pruned.more {
+            break;
+        }
     }
-
-    fn keys(&self) -> MutexGuard<'_, VecDeque<SessionKey>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<S: SessionStore + 'static> Operation for Rotate<S> {
-    async fn operate(&self, session: usize) -> Result {
-        let from = self.keys().pop_front().ok_or("there are fewer sessions than tasks")?;
-        let to = new_key()?;
-        self.ours.store.rotate(&from, &to, self.ours.write(session)?, None).await?;
-        self.keys().push_back(to);
-        Ok(())
+    let taken = begin.elapsed().as_secs_f64();
+    if removed < u64::try_from(sessions)? {
+        Err(format!("a prune has removed {removed} of {sessions}").into())
+    } else {
+        Ok(taken)
     }
 }

@@ -3,6 +3,7 @@
 //! In CPU time of one thread, so that what else the machine does counts little, over the memory store, whose `get` is
 //! the cheapest there is.
 
+use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +11,12 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use session_store_core::codec::{Codec, Dictionary, EncryptionKey, KeyRing};
 use session_store_core::observed::Observed;
-use session_store_core::{Result, SessionId, SessionKey, SessionStore, Sessions};
+use session_store_core::{SessionId, SessionKey, SessionStore, Sessions};
 use session_store_memory::MemoryStore;
 use tokio::runtime::Builder;
 
-use crate::measure::median;
+use crate::measure::{Result, median};
+use crate::report::Table;
 use crate::shop::Session;
 
 const ROUNDS: usize = 31;
@@ -70,13 +72,17 @@ fn micros_each(begin: Duration) -> f64 {
         / f64::from(u32::try_from(LOADS).unwrap_or(1))
 }
 
-pub(crate) fn run() -> Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|_| session_store_core::Error::config("no Tokio runtime can be started"))?;
-    runtime.block_on(compare())
+/// In microseconds each, for all ways.
+pub(crate) struct Overhead {
+    get: f64,
+    ways: Vec<(&'static str, f64)>,
 }
 
-async fn compare() -> Result<()> {
+pub(crate) fn measure() -> Result<Overhead> {
+    Builder::new_current_thread().enable_all().build()?.block_on(compare())
+}
+
+async fn compare() -> Result<Overhead> {
     let corpus = crate::corpus::typed()?;
     let (training, measured) = corpus.split_at(corpus.len() / 2);
     let dictionary = Dictionary::train(training, 16 * 1024)?;
@@ -106,16 +112,35 @@ async fn compare() -> Result<()> {
             subject.micros.extend((round > 0).then_some(micros));
         }
     }
-    print(median(&gets), &subjects, measured.len());
-    Ok(())
+    let ways = subjects.iter().map(|subject| (subject.name, median(&subject.micros))).collect();
+    Ok(Overhead { get: median(&gets), ways })
 }
 
-fn print(get: f64, subjects: &[Subject], count: usize) {
-    println!("\nSessions::load into a struct, {count} sessions, median of {ROUNDS} rounds, µs of CPU each");
-    println!("{:<28}{:>8}{:>22}", "", "µs", "over the store's get");
-    println!("{:<28}{get:>8.2}", "get of the memory store");
-    for subject in subjects {
-        let micros = median(&subject.micros);
-        println!("{:<28}{micros:>8.2}{:>22.2}", subject.name, micros - get);
+impl Overhead {
+    const TITLE: &str = "CPU time of Sessions::load into a struct";
+    const HEADS: [&str; 3] = ["", "µs", "over the store's get"];
+
+    fn rows(&self) -> impl Iterator<Item = [String; 3]> {
+        let get = ("get of the memory store", self.get);
+        let row = |(name, micros): (&str, f64)| {
+            [name.to_owned(), format!("{micros:.2}"), format!("{:.2}", micros - self.get)]
+        };
+        std::iter::once(get).chain(self.ways.iter().copied()).map(row)
+    }
+
+    pub(crate) fn table(&self) -> Table {
+        Table {
+            title: Self::TITLE.to_owned(),
+            heads: Self::HEADS.map(str::to_owned).to_vec(),
+            rows: self.rows().map(Vec::from).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Overhead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second, third] = Self::HEADS;
+        write!(f, "{}, median of {ROUNDS} rounds\n{first:<28}{second:>8}{third:>22}", Self::TITLE)?;
+        self.rows().try_for_each(|[name, micros, over]| write!(f, "\n{name:<28}{micros:>8}{over:>22}"))
     }
 }

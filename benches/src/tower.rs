@@ -1,4 +1,4 @@
-//! A store of tower-sessions.
+//! A store of tower-sessions. It decodes what it loads into a map, and encodes what it saves.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use tower_sessions_core::SessionStore;
 use tower_sessions_core::session::{Id, Record};
 
 use crate::corpus::Session;
-use crate::measure::{Operation, Result};
-use crate::store::{HOUR, Store, found, nth};
+use crate::measure::Result;
+use crate::store::{HOUR, Store, each, found, nth};
 
 pub(crate) struct TowerSessions<S> {
     store: S,
@@ -17,52 +17,51 @@ pub(crate) struct TowerSessions<S> {
 }
 
 impl<S: SessionStore> TowerSessions<S> {
-    /// So many sessions, which are not yet in the store.
-    pub(crate) fn new(
-        store: S,
-        sessions: &[Session],
-        record: fn(&Session) -> Result<Record>,
-        count: usize,
-    ) -> Result<Arc<Self>> {
+    /// So many sessions in this store, with the fields that an application would give them.
+    pub(crate) async fn fill(store: S, sessions: &[Session], count: usize) -> Result<Arc<Self>> {
         let records = (0..count).map(|session| record(nth(sessions, session)?)).collect::<Result<_>>()?;
-        Ok(Arc::new(Self { store, records }))
-    }
-
-    pub(crate) fn record(&self, session: usize) -> Result<&Record> {
-        nth(&self.records, session)
+        let tower = Arc::new(Self { store, records });
+        let filled = Arc::clone(&tower);
+        // By its create: some of its stores save nothing that is not there.
+        each(count, move |session| {
+            let tower = Arc::clone(&filled);
+            async move {
+                let mut record = nth(&tower.records, session)?.clone();
+                let id = record.id;
+                tower.store.create(&mut record).await?;
+                if record.id == id { Ok(()) } else { Err("two sessions have the same ID".into()) }
+            }
+        })
+        .await?;
+        Ok(tower)
     }
 }
 
-pub(crate) fn record(data: impl IntoIterator<Item = (String, Value)>) -> Record {
-    let expiry_date = OffsetDateTime::now_utc() + HOUR;
-    Record { id: Id::default(), data: data.into_iter().collect(), expiry_date }
-}
-
-/// As an application would have it that keeps the same session in it.
-pub(crate) fn as_fields(session: &Session) -> Result<Record> {
+pub(crate) fn record(session: &Session) -> Result<Record> {
     let fields: Map<String, Value> = serde_json::from_str(&session.json)?;
-    Ok(record(fields))
+    let expiry_date = OffsetDateTime::now_utc() + HOUR;
+    Ok(Record { id: Id::default(), data: fields.into_iter().collect(), expiry_date })
 }
 
 impl<S: SessionStore> Store for TowerSessions<S> {
+    type Id = Id;
+
     async fn load(&self, session: usize) -> Result {
-        found(self.store.load(&self.record(session)?.id).await?.is_some())
+        found(self.store.load(&nth(&self.records, session)?.id).await?.is_some())
     }
 
     async fn save(&self, session: usize) -> Result {
-        Ok(self.store.save(self.record(session)?).await?)
+        Ok(self.store.save(nth(&self.records, session)?).await?)
     }
-}
 
-/// For a store whose save only changes what is there.
-pub(crate) struct Create<S>(pub(crate) Arc<TowerSessions<S>>);
+    async fn create(&self, session: usize) -> Result<Id> {
+        let mut record = nth(&self.records, session)?.clone();
+        record.id = Id::default();
+        self.store.create(&mut record).await?;
+        Ok(record.id)
+    }
 
-impl<S: SessionStore> Operation for Create<S> {
-    async fn operate(&self, session: usize) -> Result {
-        let Self(tower) = self;
-        let mut record = tower.record(session)?.clone();
-        let id = record.id;
-        tower.store.create(&mut record).await?;
-        if record.id == id { Ok(()) } else { Err("two sessions have the same ID".into()) }
+    async fn destroy(&self, id: Id) -> Result {
+        Ok(self.store.delete(&id).await?)
     }
 }

@@ -1,5 +1,5 @@
-//! The suite over the Redis store: one server, by one connection and by a pool, an old release, Valkey, Cluster
-//! and Sentinel.
+//! The suite over the Redis store: one server, with many sessions in one script and one at a time, by a pool, an old
+//! release, Valkey, Cluster and Sentinel.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use tokio::sync::OnceCell;
 enum Way {
     /// By the store's own connection.
     Single(TestDatabase),
+    /// The same, with a script for each session.
+    OneByOne(TestDatabase),
     /// By a pool.
     Pool(TestDatabase),
     Cluster(OnceCell<RedisCluster>),
@@ -31,7 +33,7 @@ struct Redis {
 impl Redis {
     async fn server(&self) -> Result<Server> {
         Ok(match &self.way {
-            Way::Single(database) => database.url().await?.into(),
+            Way::Single(database) | Way::OneByOne(database) => database.url().await?.into(),
             Way::Pool(database) => pool(database.url().await?)?.into(),
             Way::Cluster(cluster) => Server::cluster(cluster.get_or_try_init(RedisCluster::start).await?.urls()),
             Way::Sentinel(sentinel) => {
@@ -44,7 +46,9 @@ impl Redis {
     /// A plain connection to every server that holds keys.
     async fn connections(&self) -> Result<Vec<MultiplexedConnection>> {
         let urls = match &self.way {
-            Way::Single(database) | Way::Pool(database) => vec![database.url().await?.to_owned()],
+            Way::Single(database) | Way::OneByOne(database) | Way::Pool(database) => {
+                vec![database.url().await?.to_owned()]
+            }
             Way::Cluster(cluster) => {
                 let cluster = cluster.get_or_try_init(RedisCluster::start).await?;
                 cluster.masters().iter().map(RedisServer::url).collect()
@@ -97,7 +101,7 @@ impl Harness for Redis {
     async fn server(&self) -> Result<Option<String>> {
         let of_process = async |server: &RedisServer| server.info("redis_version").await;
         Ok(match &self.way {
-            Way::Single(database) | Way::Pool(database) => Some(database.release().await?),
+            Way::Single(database) | Way::OneByOne(database) | Way::Pool(database) => Some(database.release().await?),
             Way::Cluster(cluster) => {
                 let cluster = cluster.get_or_try_init(RedisCluster::start).await?;
                 let first = cluster.masters().first();
@@ -112,7 +116,9 @@ impl Harness for Redis {
     }
 
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
-        Ok(Arc::new(RedisStore::builder(self.server().await?).prefix(namespace).build().await?))
+        let builder = RedisStore::builder(self.server().await?).prefix(namespace);
+        let builder = if let Way::OneByOne(_) = self.way { builder.batch_size(1) } else { builder };
+        Ok(Arc::new(builder.build().await?))
     }
 
     fn rotates_in_one_step(&self) -> bool {
@@ -167,6 +173,7 @@ fn main() -> ExitCode {
     let database = |release| TestDatabase::new(Database::Redis, release);
     let all = [
         ("redis", Way::Single(database(Release::Current))),
+        ("redis one by one", Way::OneByOne(database(Release::Current))),
         ("redis old", Way::Single(database(Release::Old))),
         ("valkey", Way::Single(TestDatabase::new(Database::Valkey, Release::Current))),
         ("redis deadpool", Way::Pool(database(Release::Current))),

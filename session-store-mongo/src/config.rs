@@ -57,7 +57,8 @@ impl Builder {
             database: None,
             collection: DEFAULT_COLLECTION.to_owned(),
             connections: None,
-            batches: BatchLimits::default(),
+            // Of 2, a save is a tenth slower: a command waits for the journal.
+            batches: BatchLimits { in_flight: 4, ..BatchLimits::default() },
             timeouts: Timeouts::default(),
             data_limit: DEFAULT_DATA_LIMIT,
             write_concern: None,

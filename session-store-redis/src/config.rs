@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use redis::aio::ConnectionManager;
 use redis::{Client, ConnectionAddr, RedisResult};
+use session_store_core::batch::BatchLimits;
 use session_store_core::{DEFAULT_DATA_LIMIT, Error, ErrorKind, Namespace, Result, Timeouts};
 use tokio::time::timeout;
 
+use crate::batch::Changes;
 use crate::clock::ServerClock;
 use crate::error::from_redis;
 use crate::keys::Keys;
@@ -144,6 +146,7 @@ impl fmt::Debug for Server {
 pub struct Builder {
     server: Server,
     prefix: String,
+    batches: BatchLimits,
     timeouts: Timeouts,
     data_limit: usize,
     wait_replicas: u32,
@@ -155,6 +158,8 @@ impl Builder {
         Self {
             server,
             prefix: "session".to_owned(),
+            // Two keep one server busy; more only make smaller batches, unless it is far away.
+            batches: BatchLimits::default(),
             timeouts: Timeouts::default(),
             data_limit: DEFAULT_DATA_LIMIT,
             wait_replicas: 0,
@@ -169,7 +174,22 @@ impl Builder {
         self
     }
 
-    /// How long an operation on a session may take in all, connecting included. Unless set, 5 seconds.
+    /// How many sessions one script may `set` or `touch`: the server does nothing else meanwhile, some microseconds for
+    /// each. 1 switches batches off. Unless set, 64. On Cluster there are none.
+    pub fn batch_size(mut self, sessions: usize) -> Self {
+        self.batches.requests = sessions;
+        self
+    }
+
+    /// How many such scripts may be under way at once. More of them make smaller batches, and are of use where the way
+    /// to the server is long, or replicas are waited for. Unless set, 2.
+    pub fn batches_in_flight(mut self, count: usize) -> Self {
+        self.batches.in_flight = count;
+        self
+    }
+
+    /// How long an operation on a session may take in all, connecting and waiting for a batch included. Unless set,
+    /// 5 seconds.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.operation = timeout;
         self
@@ -249,7 +269,8 @@ impl Builder {
         check::servers(&shared, allow_eviction).await?;
         shared.set_clock().await?;
         shared.keep_clock();
-        Ok(RedisStore::new(shared))
+        let changes = Changes::new(&shared, self.batches)?;
+        Ok(RedisStore::new(shared, changes))
     }
 
     fn check_bounds(&self) -> Result<()> {
@@ -262,6 +283,7 @@ impl Builder {
                 "a data limit over 256 MiB is more than a Redis value can surely hold; set a smaller one",
             ));
         }
+        self.batches.check()?;
         self.timeouts.check()
     }
 }

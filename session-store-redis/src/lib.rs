@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod check;
 mod clock;
 #[cfg(feature = "cluster")]

@@ -48,6 +48,21 @@ pub(crate) fn no_record(key: &SessionKey) -> Error {
     Error::corrupt(key, "the bytes under the session's key are no record")
 }
 
+/// A record of this user, or of nobody, whose times a script fills in.
+pub(crate) fn without_times(version: &Version, user: &str, data: &[u8]) -> Vec<u8> {
+    let mut record = Vec::with_capacity(50 + user.len() + data.len());
+    record.push(SESSION);
+    record.extend([0; 24]);
+    record.extend(version.as_bytes());
+    // Its mark: none.
+    record.extend([0; 7]);
+    // A user's name is short.
+    record.extend(u16::try_from(user.len()).unwrap_or(u16::MAX).to_be_bytes());
+    record.extend(user.as_bytes());
+    record.extend(data);
+    record
+}
+
 /// The data of a record whose head was read out of the same bytes, not copied.
 pub(crate) fn data(bytes: Vec<u8>, head: &Head) -> Bytes {
     Bytes::from(bytes).slice(head.len..)

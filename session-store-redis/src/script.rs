@@ -25,13 +25,12 @@ fn hash(text: &str) -> String {
 }
 
 scripts! {
-    TOUCH: "prelude", "touch";
-    SET: "prelude", "index", "set";
-    DESTROY: "prelude", "index", "destroy";
-    ROTATE: "prelude", "index", "rotate";
-    LIST_BY_USER: "prelude", "list_by_user";
-    DESTROY_BY_USER: "prelude", "destroy_by_user";
-    PRUNE: "prelude", "prune";
+    CHANGE: "prelude", "index", "change";
+    DESTROY: "prelude", "record", "index", "destroy";
+    ROTATE: "prelude", "record", "index", "rotate";
+    LIST_BY_USER: "prelude", "record", "list_by_user";
+    DESTROY_BY_USER: "prelude", "record", "destroy_by_user";
+    PRUNE: "prelude", "record", "prune";
 }
 
 #[cfg(feature = "cluster")]
@@ -40,9 +39,9 @@ pub(crate) mod cluster {
 
     scripts! {
         MARK: "prelude", "cluster/mark";
-        SET: "prelude", "cluster/set";
-        DESTROY: "prelude", "cluster/destroy";
-        COMMIT: "prelude", "cluster/commit";
+        SET: "prelude", "record", "cluster/set";
+        DESTROY: "prelude", "record", "cluster/destroy";
+        COMMIT: "prelude", "record", "cluster/commit";
         UNLIST: "cluster/unlist";
         INDEX: "prelude", "cluster/index";
     }
@@ -51,9 +50,18 @@ pub(crate) mod cluster {
 impl Script {
     /// The call of the script by its hash, still without its ARGV.
     pub(crate) fn on<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K, IntoIter: ExactSizeIterator>) -> Cmd {
+        self.on_with_room(keys, 0)
+    }
+
+    /// The same with room for so many bytes.
+    pub(crate) fn on_with_room<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K, IntoIter: ExactSizeIterator>,
+        bytes: usize,
+    ) -> Cmd {
         let keys = keys.into_iter();
-        let mut call = redis::cmd("EVALSHA");
-        call.arg(self.hash.as_str()).arg(keys.len());
+        let mut call = Cmd::with_capacity(4 + 3 * keys.len(), bytes);
+        call.arg("EVALSHA").arg(self.hash.as_str()).arg(keys.len());
         for key in keys {
             call.arg(key.as_ref());
         }

@@ -46,6 +46,20 @@ impl Replicas {
         wait.arg(count).arg(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
         Self { count: i64::from(count), wait }
     }
+
+    /// Whether enough of them have confirmed a write.
+    fn check(&self, confirmed: &RedisResult<i64>) -> Result<()> {
+        let confirmed = confirmed.as_ref().map_err(|error| from_redis(error, true))?;
+        if *confirmed >= self.count {
+            return Ok(());
+        }
+        let count = self.count;
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("only {confirmed} of {count} replicas have confirmed the write; are they running?"),
+        )
+        .with_outcome_unknown())
+    }
 }
 
 impl Shared {
@@ -70,7 +84,8 @@ impl Shared {
     }
 
     pub(crate) async fn command(&self, command: &Cmd, effect: Effect, deadline: Deadline) -> Result<Value> {
-        self.in_time(command, None, effect, deadline).await
+        let reply = self.in_time(command, None, effect, deadline).await?;
+        self.confirmed(reply.value, reply.replicas.as_ref(), Instant::now())
     }
 
     pub(crate) async fn script(
@@ -80,7 +95,46 @@ impl Shared {
         effect: Effect,
         deadline: Deadline,
     ) -> Result<Value> {
-        self.in_time(call, Some(script), effect, deadline).await
+        let reply = self.in_time(call, Some(script), effect, deadline).await?;
+        self.confirmed(reply.value, reply.replicas.as_ref(), Instant::now())
+    }
+
+    /// A script that changes many sessions, and gives an answer for each.
+    pub(crate) async fn batch(
+        &self,
+        script: &Script,
+        call: &Cmd,
+        sessions: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<Result<Value>>> {
+        let reply = self.in_time(call, Some(script), Effect::Write, deadline).await?;
+        let (replicas, answered) = (reply.replicas.as_ref(), Instant::now());
+        match reply.value {
+            Value::Array(each) if each.len() == sessions => {
+                Ok(each.into_iter().map(|value| self.one_of_many(value, replicas, answered)).collect())
+            }
+            _ => Err(unexpected().with_outcome_unknown()),
+        }
+    }
+
+    fn one_of_many(&self, value: Value, replicas: Option<&RedisResult<i64>>, answered: Instant) -> Result<Value> {
+        let Value::ServerError(error) = value else { return self.confirmed(value, replicas, answered) };
+        let error = RedisError::from(error);
+        if is_of_a_replica(&error) {
+            self.suspect(Effect::Write, answered);
+        }
+        Err(from_redis(&error, false))
+    }
+
+    /// The answer, unless it is of a write that too few replicas have confirmed.
+    fn confirmed(&self, value: Value, replicas: Option<&RedisResult<i64>>, answered: Instant) -> Result<Value> {
+        let (Some(needed), Some(confirmed)) = (&self.replicas, replicas) else { return Ok(value) };
+        if is_refusal(&value) {
+            return Ok(value);
+        }
+        // A primary that its replicas have left may not be the primary any more.
+        needed.check(confirmed).inspect_err(|_| self.suspect(Effect::Write, answered))?;
+        Ok(value)
     }
 
     /// A reading command on every server that holds keys.
@@ -109,7 +163,7 @@ impl Shared {
         script: Option<&Script>,
         effect: Effect,
         deadline: Deadline,
-    ) -> Result<Value> {
+    ) -> Result<Reply> {
         let sent = AtomicBool::new(false);
         // A large future, which stays where it is: each move would copy it.
         let answer = pin!(self.send(command, script, effect, &sent));
@@ -125,8 +179,8 @@ impl Shared {
     ) -> Result<T> {
         let started = Instant::now();
         let Ok(answer) = timeout_at(deadline.into(), command).await else {
-            // At the end of a sweep, little time may have been left.
-            let which = if started.elapsed() >= self.timeouts.operation {
+            // At the end of a sweep, little time may have been left: that proves nothing.
+            let which = if started.elapsed() >= self.timeouts.operation / 2 {
                 self.suspect(effect, started);
                 format!("the operation timeout of {:?}", self.timeouts.operation)
             } else {
@@ -141,7 +195,7 @@ impl Shared {
 
     /// Sends a command. What came to nothing for certain is sent again: a script that the server does not know
     /// yet, in full; a read whose connection broke, on a new one (clause K3).
-    async fn send(&self, command: &Cmd, script: Option<&Script>, effect: Effect, sent: &AtomicBool) -> Result<Value> {
+    async fn send(&self, command: &Cmd, script: Option<&Script>, effect: Effect, sent: &AtomicBool) -> Result<Reply> {
         let link = self.link(effect);
         let replicas = self.replicas.as_ref().filter(|_| effect == Effect::Write);
         let wait = replicas.map(|replicas| &replicas.wait);
@@ -154,17 +208,13 @@ impl Shared {
             let command = &script.in_full(command);
             answer = link.send(&Request { command, wait, sent }).await;
         }
-        match answer {
-            // A primary that its replicas have left may not be the primary any more.
-            Ok(reply) => confirmed(reply, replicas).inspect_err(|_| self.suspect(effect, Instant::now())),
-            Err(error) => {
-                if is_of_a_replica(&error) {
-                    self.suspect(effect, Instant::now());
-                }
-                let may_have_run = effect == Effect::Write && sent.load(Ordering::Relaxed) && link.is_vague(&error);
-                Err(from_redis(&error, may_have_run))
+        answer.map_err(|error| {
+            if is_of_a_replica(&error) {
+                self.suspect(effect, Instant::now());
             }
-        }
+            let may_have_run = effect == Effect::Write && sent.load(Ordering::Relaxed) && link.is_vague(&error);
+            from_redis(&error, may_have_run)
+        })
     }
 
     /// Makes new connections for what comes next; where a write told of it, for the reads as well.
@@ -203,23 +253,6 @@ pub(crate) fn server_time(answer: Value) -> Result<Timestamp> {
     let (seconds, micros): (i64, i64) = parse(answer)?;
     let millis = seconds.checked_mul(1_000).and_then(|millis| millis.checked_add(micros / 1_000));
     millis.map(Timestamp::from_millis).ok_or_else(unexpected)
-}
-
-fn confirmed(reply: Reply, replicas: Option<&Replicas>) -> Result<Value> {
-    let (Some(replicas), Some(confirmed)) = (replicas, reply.replicas) else { return Ok(reply.value) };
-    if is_refusal(&reply.value) {
-        return Ok(reply.value);
-    }
-    let confirmed = confirmed.map_err(|error| from_redis(&error, true))?;
-    if confirmed < replicas.count {
-        let count = replicas.count;
-        return Err(Error::new(
-            ErrorKind::Unavailable,
-            format!("only {confirmed} of {count} replicas have confirmed the write; are they running?"),
-        )
-        .with_outcome_unknown());
-    }
-    Ok(reply.value)
 }
 
 /// A read, and again where the connection broke (clause K3): once, and on Cluster until the driver has made new

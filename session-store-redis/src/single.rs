@@ -1,26 +1,15 @@
-//! The operations where session and index are on one server: one script each.
+//! The operations where session and index are on one server: one script each. `batch.rs` has `set` and `touch`.
 
-use session_store_core::{Entry, Page, Result, SessionKey, SetMode, Sweep, UserId, Version, Write};
+use session_store_core::{Entry, Page, Result, SessionKey, Sweep, UserId, Version, Write};
 use std::time::Instant as Deadline;
 
 use crate::keys::{Kind, session_key};
 use crate::script;
 use crate::shared::{Effect, Shared};
-use crate::wire::{Listed, add_mode, add_write, listed, or_nothing, parse, parse_written, status};
+use crate::wire::{Listed, add_write, listed, or_nothing, parse, parse_written, status};
 
 /// How many entries of an index one script looks at: some milliseconds at the most.
 const PIECE: usize = 500;
-
-pub(crate) async fn set(shared: &Shared, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
-    let version = Version::generate()?;
-    let mut call = script::SET.on([shared.keys.session(key)]);
-    add_mode(&mut call, &mode, version.as_bytes());
-    add_write(&mut call, write)?;
-    call.arg(shared.keys.prefix(Kind::Index));
-    let answer = shared.script(&script::SET, &call, Effect::Write, shared.deadline()).await?;
-    status(&parse_written::<Vec<u8>>(answer)?, key, key)?;
-    Ok(version)
-}
 
 pub(crate) async fn destroy(shared: &Shared, key: &SessionKey) -> Result<bool> {
     Ok(destroy_all(shared, &[shared.keys.session(key)], shared.deadline()).await? > 0)

@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use session_store_core::{
     Entry, Error, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, Sweep, UserId, Version, Write,
-    timeout_millis,
 };
 
+use crate::batch::{Change, Changes};
 #[cfg(feature = "cluster")]
 use crate::cluster;
 use crate::config::{Builder, Server};
@@ -19,8 +19,8 @@ use crate::keys::Kind;
 use crate::record::{self, Stored, decode};
 use crate::scan::Scan;
 use crate::shared::{Effect, Shared};
+use crate::single;
 use crate::wire::{parse, parse_written, status};
-use crate::{script, single};
 
 /// How often `clear` walks through the keys at the most: new sessions come all the time.
 const PASSES: usize = 3;
@@ -31,6 +31,7 @@ const PASSES: usize = 3;
 #[derive(Clone)]
 pub struct RedisStore {
     shared: Arc<Shared>,
+    changes: Arc<Changes>,
 }
 
 impl fmt::Debug for RedisStore {
@@ -71,8 +72,8 @@ impl RedisStore {
         Builder::new(server.into())
     }
 
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(crate) fn new(shared: Arc<Shared>, changes: Changes) -> Self {
+        Self { shared, changes: Arc::new(changes) }
     }
 
     async fn end_all(&self, sessions: &[Vec<u8>], sweep: Sweep) -> Result<u64> {
@@ -114,13 +115,18 @@ impl SessionStore for RedisStore {
 
     async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
         write.check_size(self.shared.data_limit)?;
-        on!(self, set(key, write, mode))
+        #[cfg(feature = "cluster")]
+        if self.shared.is_cluster() {
+            return cluster::set(&self.shared, key, write, mode).await;
+        }
+        let version = Version::generate()?;
+        let change = Change::set(&self.shared, key, write, &mode, &version)?;
+        status(&parse_written::<Vec<u8>>(self.changes.call(change).await?)?, key, key)?;
+        Ok(version)
     }
 
     async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<bool> {
-        let mut call = script::TOUCH.on([self.shared.keys.session(key)]);
-        call.arg(timeout_millis(idle)?);
-        let answer = self.shared.script(&script::TOUCH, &call, Effect::Write, self.shared.deadline()).await?;
+        let answer = self.changes.call(Change::touch(&self.shared, key, idle)?).await?;
         match parse_written::<Vec<u8>>(answer)?.as_slice() {
             b"MISSING" => Ok(false),
             answer => status(answer, key, key).map(|()| true),

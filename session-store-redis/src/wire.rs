@@ -2,14 +2,16 @@
 
 use redis::{Cmd, Value};
 use session_store_core::{
-    Entry, Error, Owner, Result, SessionKey, SetMode, UserId, Write, corrupt_record_skipped, timeout_millis,
+    Entry, Error, Owner, Result, SessionKey, UserId, Write, corrupt_record_skipped, timeout_millis,
 };
 
 use crate::record::{Stored, decode, no_record};
 use crate::shared::unexpected;
 
 /// A mode, with the version that it expects.
-pub(crate) fn add_mode(call: &mut Cmd, mode: &SetMode, version: &[u8]) {
+#[cfg(feature = "cluster")]
+pub(crate) fn add_mode(call: &mut Cmd, mode: &session_store_core::SetMode, version: &[u8]) {
+    use session_store_core::SetMode;
     let (name, expected): (_, &[u8]) = match mode {
         SetMode::Create => ("create", b""),
         SetMode::Replace => ("replace", b""),

@@ -51,7 +51,8 @@ pub(crate) async fn redis(url: &str) -> Result<Arc<dyn SessionStore>> {
     use session_store_redis::{Builder, RedisStore};
 
     use crate::known::{
-        ALLOW_EVICTION, CONNECT_TIMEOUT, DATA_LIMIT, NAMESPACE, OPERATION_TIMEOUT, SWEEP_TIMEOUT, WAIT_REPLICAS,
+        ALLOW_EVICTION, BATCH_SIZE, BATCHES_IN_FLIGHT, CONNECT_TIMEOUT, DATA_LIMIT, NAMESPACE, OPERATION_TIMEOUT,
+        SWEEP_TIMEOUT, WAIT_REPLICAS,
     };
 
     let (rest, given) = Parameters::take(url, Backend::Redis)?;
@@ -61,6 +62,8 @@ pub(crate) async fn redis(url: &str) -> Result<Arc<dyn SessionStore>> {
     let builder = set(builder, given.read(&CONNECT_TIMEOUT)?, Builder::connect_timeout);
     let builder = set(builder, given.read(&SWEEP_TIMEOUT)?, Builder::sweep_timeout);
     let builder = set(builder, given.read(&DATA_LIMIT)?.map(NonZeroUsize::get), Builder::data_limit);
+    let builder = set(builder, given.read(&BATCH_SIZE)?.map(NonZeroUsize::get), Builder::batch_size);
+    let builder = set(builder, given.read(&BATCHES_IN_FLIGHT)?.map(NonZeroUsize::get), Builder::batches_in_flight);
     let builder = set(builder, given.read(&WAIT_REPLICAS)?, Builder::wait_replicas);
     let builder = when(builder, given.read(&ALLOW_EVICTION)? == Some(true), Builder::allow_eviction);
     Ok(Arc::new(builder.build().await?))

@@ -28,19 +28,19 @@ const COUNT_OR_NONE: &str = "a whole number, from 0";
 
 const ALL_STORES: &[Backend] = &[Memory, Redis, Postgres, Mongo];
 const SERVERS: &[Backend] = &[Redis, Postgres, Mongo];
-const BATCHING: &[Backend] = &[Postgres, Mongo];
+const POOLED: &[Backend] = &[Postgres, Mongo];
 
 pub(crate) const NAMESPACE: Known = known("session_namespace", NAME, SERVERS);
 pub(crate) const SCHEMA: Known = known("session_schema", TEXT, &[Postgres]);
-pub(crate) const SETUP: Known = known("session_setup", FLAG, BATCHING);
+pub(crate) const SETUP: Known = known("session_setup", FLAG, POOLED);
 pub(crate) const UNLOGGED: Known = known("session_unlogged", FLAG, &[Postgres]);
 pub(crate) const DATA_LIMIT: Known = known("session_data_limit", BYTES, ALL_STORES);
 pub(crate) const OPERATION_TIMEOUT: Known = known("session_operation_timeout", TIME, SERVERS);
 pub(crate) const CONNECT_TIMEOUT: Known = known("session_connect_timeout", TIME, SERVERS);
 pub(crate) const SWEEP_TIMEOUT: Known = known("session_sweep_timeout", TIME, SERVERS);
-pub(crate) const CONNECTIONS: Known = known("session_connections", COUNT, BATCHING);
-pub(crate) const BATCH_SIZE: Known = known("session_batch_size", COUNT, BATCHING);
-pub(crate) const BATCHES_IN_FLIGHT: Known = known("session_batches_in_flight", COUNT, BATCHING);
+pub(crate) const CONNECTIONS: Known = known("session_connections", COUNT, POOLED);
+pub(crate) const BATCH_SIZE: Known = known("session_batch_size", COUNT, SERVERS);
+pub(crate) const BATCHES_IN_FLIGHT: Known = known("session_batches_in_flight", COUNT, SERVERS);
 pub(crate) const TRANSACTION_POOLER: Known = known("session_transaction_pooler", FLAG, &[Postgres]);
 pub(crate) const WAIT_REPLICAS: Known = known("session_wait_replicas", COUNT_OR_NONE, &[Redis]);
 pub(crate) const ALLOW_EVICTION: Known = known("session_allow_eviction", FLAG, &[Redis]);

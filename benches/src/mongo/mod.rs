@@ -1,85 +1,109 @@
-//! The MongoDB store beside the store of tower-sessions, with many tasks, and beside the bare driver, with one.
+//! The MongoDB store beside the store of tower-sessions, and beside the bare driver.
 //!
 //! All are on one server, each store with a database of its own and a pool of the same size. Every write, the peer's as
 //! well, is acknowledged when a majority has it in its journal, as is the rule of session-store-mongo. The peer decodes
-//! what it loads, and session-store-mongo gives bytes; so a read that decodes the session into the same type is measured
-//! too. Its save is one command that knows no version, no owner and no creation time.
+//! what it loads into a map, and encodes what it saves, as it always does; the store here has bytes, and `Sessions<T>` over
+//! it decodes them into a struct. The peer's save is one command that knows no version, no owner and no creation time.
 
 mod bare;
 mod server;
-mod table;
 mod tower;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use session_store_mongo::MongoStore;
-use session_store_mongo::mongodb::Database;
-use tokio::runtime::Builder;
 
-use self::bare::{Bare, Plain};
+use self::bare::{Bare, ManyGets, ManySaves, Plain};
 use self::server::Server;
 use self::tower::Tower;
 use crate::corpus;
-use crate::measure::{Result, Subject, Turns, take_turns};
-use crate::ours::{LoadAndDecode, Ours, Rotate, Touch};
-use crate::store::{Load, Save, each};
+use crate::costs;
+use crate::measure::{Result, Subject};
+use crate::ours::Ours;
+use crate::report::{Report, Want};
+use crate::store::{Contender, Entrant, Workload};
+use crate::typed::Typed;
+use crate::{suite, users};
 
 const OURS: &str = "session-store-mongo";
+const SESSIONS_T: &str = "Sessions<T> over it";
 const TOWER: &str = "tower-sessions-mongodb-store";
-const THREADS: usize = 2;
+const LIVE: &str = "bare find_one, update_one, if live";
+const PLAIN: &str = "bare find_one, update_one";
+const IN: &str = "bare find of 64 by $in";
+const BULK: &str = "bare update of 64, if live";
 const TASKS: usize = 256;
 const POOL: u32 = 16;
 const SESSIONS: usize = 50_000;
-/// Those that get new keys, more than there are tasks.
-const ROTATED: usize = 1_024;
-const TURNS: Turns = Turns { rounds: 13, length: Duration::from_millis(200) };
+/// How many sessions a large store has, and how such a store is called.
+const SIZES: [(usize, &str); 3] = [(10_000, "10 thousand"), (100_000, "100 thousand"), (1_000_000, "1 million")];
 
-/// On the server of this URL, or on one of the program's own.
-pub(crate) fn run(url: Option<&str>) -> Result {
-    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-    let (heading, subjects) = runtime.block_on(async {
-        let server = Server::find_or_start(url).await?;
-        let outcome = compare(&server).await;
-        // Also after a failure, nothing stays behind on a server that others use.
-        let removed = server.remove().await;
-        outcome.and_then(|compared| removed.map(|()| compared))
-    })?;
-    println!("{heading}");
-    table::print(&subjects);
-    Ok(())
-}
-
-async fn compare(server: &Server) -> Result<(String, [Subject; 13])> {
-    let heading = format!(
-        "{}; {TASKS} tasks, or 1, on {THREADS} threads; pools of {POOL}; {} turns of {:?} each\n\
-         {SESSIONS} sessions of the corpus, in MessagePack",
-        server.release().await?,
-        TURNS.rounds,
-        TURNS.length,
-    );
+pub(crate) async fn run() -> Result<Report> {
+    let server = Server::start().await?;
+    let meter = &server.meter();
+    let title = "MongoDB: session-store-mongo beside another";
+    let mut report = Report::new("mongo", title, format!("{}; pools of {POOL}", server.release().await?))?;
     let sessions = corpus::sessions()?;
-    let store = |database: &Database| MongoStore::builder(database.clone()).connections(POOL).ensure_indexes().build();
-    let ours = Ours::fill(store(server.database()).await?, &sessions, SESSIONS).await?;
-    let bare = Bare::fill(server, &sessions, &ours).await?;
+    eprintln!("mongo: filling the stores with {SESSIONS} sessions each");
+    let store = |name: &str| MongoStore::builder(server.database(name)).connections(POOL).ensure_indexes().build();
+    let filled = Ours::fill(store("ours").await?, &sessions, SESSIONS);
+    let (our_bytes, ours) = costs::each_costs(&server.size("ours"), SESSIONS, filled).await?;
+    let filled = Typed::fill(Arc::new(store("typed").await?), SESSIONS);
+    let (typed_bytes, typed) = costs::each_costs(&server.size("typed"), SESSIONS, filled).await?;
+    let filled = Tower::fill(&server, "tower", &sessions, SESSIONS);
+    let (tower_bytes, tower) = costs::each_costs(&server.size("tower"), SESSIONS, filled).await?;
+    let bare = Bare::fill(&server.database("ours"), &sessions, &ours).await?;
     let plain = Arc::new(Plain(Arc::clone(&bare)));
-    let tower = Tower::open(server, &sessions, SESSIONS).await?;
-    each(SESSIONS, Save(Arc::clone(&tower))).await?;
-    let mut subjects = [
-        Subject::new(OURS, TASKS, Load(Arc::clone(&ours))),
-        Subject::new(OURS, TASKS, LoadAndDecode(Arc::clone(&ours))),
-        Subject::new(TOWER, TASKS, Load(Arc::clone(&tower))),
-        Subject::new(OURS, TASKS, Save(Arc::clone(&ours))),
-        Subject::new(TOWER, TASKS, Save(tower)),
-        Subject::new(OURS, TASKS, Touch(Arc::clone(&ours))),
-        Subject::new(OURS, TASKS, Rotate::fill(&ours, ROTATED).await?),
-        Subject::latency(OURS, Load(Arc::clone(&ours))),
-        Subject::latency(bare::FIND, Load(Arc::clone(&bare))),
-        Subject::latency(bare::PLAIN_FIND, Load(Arc::clone(&plain))),
-        Subject::latency(OURS, Save(ours)),
-        Subject::latency(bare::UPDATE, Save(bare)),
-        Subject::latency(bare::PLAIN_UPDATE, Save(plain)),
-    ];
-    take_turns(&mut subjects, TURNS).await?;
-    Ok((heading, subjects))
+
+    let (our_entrant, typed_entrant) = (Contender::boxed(OURS, &ours), Contender::boxed(SESSIONS_T, &typed));
+    let (peer, limit) = (Contender::boxed(TOWER, &tower), Contender::boxed(LIVE, &bare));
+    let all: [&dyn Entrant; 4] = [&*our_entrant, &*typed_entrant, &*peer, &*limit];
+    for workload in [Workload::Load, Workload::Save, Workload::Create, Workload::Mix] {
+        let mut subjects: Vec<Subject> = all.iter().map(|entrant| entrant.subject(workload, TASKS)).collect();
+        match workload {
+            Workload::Load => subjects.push(Subject::new(IN, 4, ManyGets(Arc::clone(&bare)))),
+            Workload::Save => {
+                let bulk = ManySaves { bare: Arc::clone(&bare), database: server.database("ours") };
+                subjects.push(Subject::new(BULK, 4, bulk));
+            }
+            _ => {}
+        }
+        suite::compare_subjects(&mut report, meter, &workload.to_string(), TASKS, subjects).await?;
+    }
+    let one: [&dyn Entrant; 4] = [&*our_entrant, &*peer, &*limit, &*Contender::boxed(PLAIN, &plain)];
+    for workload in [Workload::Load, Workload::Save] {
+        suite::compare(&mut report, meter, workload, 1, &one).await?;
+    }
+    suite::by_tasks(&mut report, meter, TASKS, &all).await?;
+    for (data, name, bytes) in [("data of 200 bytes", "small", 200), ("data of 32 KiB", "large", 32 * 1_024)] {
+        let sized = corpus::sized(bytes)?;
+        let ours = Ours::fill(store(name).await?, &sized, 2_000).await?;
+        let tower = Tower::fill(&server, &format!("tower_{name}"), &sized, 2_000).await?;
+        let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(TOWER, &tower)];
+        suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
+    }
+    users::measure(&mut report, meter, TASKS, &ours).await?;
+    report.tables.push(costs::table(
+        "Bytes of files and indexes per session",
+        &[(OURS, our_bytes), (SESSIONS_T, typed_bytes), (TOWER, tower_bytes)],
+    ));
+    let log = server.log();
+    let touches = [(OURS, costs::of_touch(&log, &ours).await?), (TOWER, costs::of_touch(&log, &tower).await?)];
+    report.tables.push(costs::table("Bytes that a touch writes, into the journal", &touches));
+
+    let mut grown = Vec::new();
+    for (count, name) in SIZES {
+        eprintln!("mongo: filling a store with {count} sessions");
+        let ours = Ours::fill(store(&format!("of_{count}")).await?, &sessions, count).await?;
+        grown.push((name, Contender::boxed(name, &ours)));
+    }
+    let sizes: Vec<(&str, &dyn Entrant)> = grown.iter().map(|(name, entrant)| (*name, &**entrant)).collect();
+    suite::by_size(&mut report, meter, TASKS, &sizes).await?;
+
+    report.want_speed(Workload::Load, TASKS, [OURS, TOWER], Want::AtLeast(10.0))?;
+    report.want_speed(Workload::Save, TASKS, [OURS, TOWER], Want::AtLeast(5.0))?;
+    report.want_speed(Workload::Save, TASKS, [OURS, BULK], Want::AtLeast(0.8))?;
+    report.want_speed(Workload::Mix, TASKS, [OURS, TOWER], Want::AtLeast(6.0))?;
+    costs::want_flat(&mut report, 1.2);
+    Ok(report)
 }

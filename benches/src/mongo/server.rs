@@ -1,24 +1,23 @@
 //! The server that all subjects share.
 
 use conformance_tests::servers::MongoServer;
-use session_store_core::{SessionId, SessionKey};
-use session_store_mongo::mongodb::bson::doc;
+use session_store_mongo::mongodb::bson::{Bson, Document, doc};
 use session_store_mongo::mongodb::options::{ClientOptions, WriteConcern};
 use session_store_mongo::mongodb::{Client, Database};
 
 use super::POOL;
+use crate::costs::Bytes;
 use crate::measure::Result;
+use crate::meter::Meter;
 
-/// A server, and databases of this run's own in it.
 pub(super) struct Server {
+    own: MongoServer,
     url: String,
-    database: Database,
-    /// Ends with this program.
-    own: Option<MongoServer>,
+    client: Client,
 }
 
-/// Large enough for all sessions, as that of a server of one's own is.
-const CACHE: [&str; 2] = ["--wiredTigerCacheSizeGB", "2"];
+/// Large enough for all sessions, and a journal as MongoDB has it.
+const OPTIONS: [&str; 4] = ["--wiredTigerCacheSizeGB", "3", "--wiredTigerEngineConfigString", "log=(file_max=100MB)"];
 
 /// How every write is acknowledged, as is the store's rule.
 fn concern() -> WriteConcern {
@@ -28,44 +27,76 @@ fn concern() -> WriteConcern {
 }
 
 impl Server {
-    /// The one of this URL, else one of this program's own.
-    pub(super) async fn find_or_start(named: Option<&str>) -> Result<Self> {
-        let own = if named.is_none() { Some(MongoServer::start(&CACHE).await?) } else { None };
-        let url = named.map(str::to_owned).or_else(|| own.as_ref().map(MongoServer::url)).unwrap_or_default();
+    pub(super) async fn start() -> Result<Self> {
+        let own = MongoServer::start(&OPTIONS).await?;
+        let url = own.url();
         let mut options = ClientOptions::parse(&url).await?;
         options.max_pool_size = Some(POOL);
         options.write_concern = Some(concern());
-        let random = SessionKey::from(&SessionId::generate()?);
-        let name =
-            random.as_bytes().iter().take(6).fold("benches_".to_owned(), |name, byte| format!("{name}{byte:02x}"));
-        Ok(Self { url, database: Client::with_options(options)?.database(&name), own })
+        Ok(Self { own, url, client: Client::with_options(options)? })
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    pub(super) fn database(&self) -> &Database {
-        &self.database
+    pub(super) fn meter(&self) -> Meter {
+        Meter::of_server(self.own.folder())
     }
 
-    /// For the peer, whose collection is always called `sessions`.
-    pub(super) fn peers_database(&self) -> String {
-        format!("{}_peer", self.database.name())
+    pub(super) fn database(&self, name: &str) -> Database {
+        self.client.database(name)
     }
 
-    /// Which MongoDB it is, and whose.
+    async fn ask(&self, command: Document) -> Result<Document> {
+        Ok(self.database("admin").run_command(command).await?)
+    }
+
+    /// Which MongoDB it is.
     pub(super) async fn release(&self) -> Result<String> {
-        let info = self.database.run_command(doc! { "buildInfo": 1 }).await?;
-        let hello = self.database.run_command(doc! { "hello": 1 }).await?;
-        let kind = if hello.contains_key("setName") { "replica set" } else { "standalone" };
-        let whose = if self.own.is_some() { "started for this run" } else { "named by its URL" };
-        Ok(format!("MongoDB {}, {kind}, {whose}; writes with w: majority, j: true", info.get_str("version")?))
+        let info = self.ask(doc! { "buildInfo": 1 }).await?;
+        Ok(format!("MongoDB {}, standalone; writes with w: majority, j: true", info.get_str("version")?))
     }
 
-    /// Removes the databases with all that is in them.
-    pub(super) async fn remove(&self) -> Result {
-        self.database.client().database(&self.peers_database()).drop().await?;
-        Ok(self.database.drop().await?)
+    /// What is in a database, and its indexes.
+    pub(super) fn size<'s>(&'s self, database: &'s str) -> Size<'s> {
+        Size { server: self, database }
+    }
+
+    /// The journal.
+    pub(super) fn log(&self) -> Log<'_> {
+        Log(self)
+    }
+}
+
+pub(super) struct Size<'s> {
+    server: &'s Server,
+    database: &'s str,
+}
+
+impl Bytes for Size<'_> {
+    async fn bytes(&self) -> Result<f64> {
+        // Its files are as long as they will be when all has been written there.
+        self.server.ask(doc! { "fsync": 1 }).await?;
+        let stats = self.server.database(self.database).run_command(doc! { "dbStats": 1 }).await?;
+        Ok(number(&stats, "storageSize")? + number(&stats, "indexSize")?)
+    }
+}
+
+pub(super) struct Log<'s>(&'s Server);
+
+impl Bytes for Log<'_> {
+    async fn bytes(&self) -> Result<f64> {
+        let status = self.0.ask(doc! { "serverStatus": 1 }).await?;
+        number(status.get_document("wiredTiger")?.get_document("log")?, "log bytes written")
+    }
+}
+
+fn number(document: &Document, name: &str) -> Result<f64> {
+    match document.get(name) {
+        Some(Bson::Double(number)) => Ok(*number),
+        Some(Bson::Int32(number)) => Ok(f64::from(*number)),
+        Some(Bson::Int64(number)) => Ok(number.to_string().parse()?),
+        _ => Err(format!("the server does not tell its {name}").into()),
     }
 }

@@ -14,7 +14,7 @@ use super::POOL;
 use super::server::Server;
 use crate::corpus::Session;
 use crate::measure::Result;
-use crate::store::{HOUR, Store, found, nth};
+use crate::store::{HOUR, Store, found, nth, save_all};
 
 pub(super) struct Tower {
     store: MongoDBStore,
@@ -22,14 +22,16 @@ pub(super) struct Tower {
 }
 
 impl Tower {
-    /// So many sessions, which are not yet in the store.
-    pub(super) async fn open(server: &Server, sessions: &[Session], count: usize) -> Result<Arc<Self>> {
+    /// So many sessions in a database of this name.
+    pub(super) async fn fill(server: &Server, database: &str, sessions: &[Session], count: usize) -> Result<Arc<Self>> {
         let mut options = ClientOptions::parse(server.url()).await?;
         options.max_pool_size = Some(POOL);
         options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
-        let store = MongoDBStore::new(Client::with_options(options)?, server.peers_database());
+        let store = MongoDBStore::new(Client::with_options(options)?, database.to_owned());
         let records = (0..count).map(|session| record(nth(sessions, session)?)).collect::<Result<_>>()?;
-        Ok(Arc::new(Self { store, records }))
+        let tower = Arc::new(Self { store, records });
+        save_all(&tower, count).await?;
+        Ok(tower)
     }
 }
 
@@ -41,11 +43,24 @@ fn record(session: &Session) -> Result<Record> {
 }
 
 impl Store for Tower {
+    type Id = Id;
+
     async fn load(&self, session: usize) -> Result {
         found(self.store.load(&nth(&self.records, session)?.id).await?.is_some())
     }
 
     async fn save(&self, session: usize) -> Result {
         Ok(self.store.save(nth(&self.records, session)?).await?)
+    }
+
+    async fn create(&self, session: usize) -> Result<Id> {
+        let mut record = nth(&self.records, session)?.clone();
+        record.id = Id::default();
+        self.store.save(&record).await?;
+        Ok(record.id)
+    }
+
+    async fn destroy(&self, id: Id) -> Result {
+        Ok(self.store.delete(&id).await?)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use session_store_core::{SessionStore as _, SetMode, Write};
+use session_store_core::{SessionId, SessionKey, SessionStore as _, SetMode, Write};
 use session_store_postgres::PostgresStore;
 use session_store_postgres::sqlx::postgres::PgRow;
 use session_store_postgres::sqlx::{AssertSqlSafe, PgPool, Row as _, query, raw_sql};
@@ -15,10 +15,6 @@ use crate::measure::{Operation, Result};
 use crate::ours::Ours;
 use crate::store::{HOUR, Store, found, nth};
 
-pub(super) const SELECT: &str = "bare SELECT";
-pub(super) const UPSERT: &str = "bare INSERT ON CONFLICT";
-pub(super) const OWN: &str = "its own statement";
-
 /// The plain statements have a table of the same layout to themselves, with the same sessions.
 const COPY: &str = "copy";
 
@@ -29,7 +25,9 @@ pub(super) struct Bare {
     ours: Arc<Ours<PostgresStore>>,
     values: Vec<Vec<u8>>,
     select: Arc<str>,
+    select_any: Arc<str>,
     upsert: Arc<str>,
+    delete: Arc<str>,
     own_get: Arc<str>,
     own_set: Arc<str>,
 }
@@ -41,41 +39,50 @@ impl Bare {
         sessions: &[Session],
         ours: &Arc<Ours<PostgresStore>>,
     ) -> Result<Arc<Self>> {
-        let schema = server.schema();
-        server.execute(PostgresStore::builder(server.url()).schema(schema).table(COPY).ddl()?).await?;
-        server.execute(format!("INSERT INTO {schema}.{COPY} SELECT * FROM {schema}.{TABLE}")).await?;
+        server.execute(PostgresStore::builder(server.url()).table(COPY).ddl()?).await?;
+        server.execute(format!("INSERT INTO {COPY} SELECT * FROM {TABLE}")).await?;
         let [own_get, own_set] = own_statements(server, ours).await?;
+        let select = format!("SELECT owner, created_at, last_seen_at, expires_at, deadline, version, data FROM {COPY}");
         Ok(Arc::new(Self {
             pool: server.pool().clone(),
             ours: Arc::clone(ours),
-            values: sessions.iter().map(|session| session.messagepack.clone()).collect(),
-            select: format!(
-                "SELECT owner, created_at, last_seen_at, expires_at, deadline, version, data \
-                 FROM {schema}.{COPY} WHERE key = $1"
-            )
-            .into(),
+            values: sessions.iter().map(|session| session.payload.clone()).collect(),
+            select: format!("{select} WHERE key = $1").into(),
+            select_any: format!("{select} WHERE key = ANY($1)").into(),
             upsert: format!(
-                "INSERT INTO {schema}.{COPY} AS t \
+                "INSERT INTO {COPY} AS t \
                  (key, created_at, last_seen_at, expires_at, deadline, prune_at, version, data) \
                  VALUES ($1, $2, $2, $3, $3, $3, $4, $5) ON CONFLICT (key) DO UPDATE SET \
                  last_seen_at = excluded.last_seen_at, expires_at = excluded.expires_at, \
                  deadline = excluded.deadline, version = excluded.version, data = excluded.data"
             )
             .into(),
+            delete: format!("DELETE FROM {COPY} WHERE key = $1").into(),
             own_get,
             own_set,
         }))
     }
 
-    fn key(&self, session: usize) -> Result<&[u8]> {
-        Ok(self.ours.key(session)?.as_bytes())
+    fn key(&self, session: usize) -> Result<&SessionKey> {
+        self.ours.key(session)
+    }
+
+    async fn upsert(&self, key: &SessionKey, session: usize) -> Result {
+        let expiry = i64::MAX;
+        let upsert = query(AssertSqlSafe(Arc::clone(&self.upsert)))
+            .bind(&key.as_bytes()[..])
+            .bind(expiry - 1)
+            .bind(expiry)
+            .bind(&VERSION[..])
+            .bind(nth(&self.values, session)?);
+        found(upsert.execute(&self.pool).await?.rows_affected() == 1)
     }
 }
 
 /// The statements that a store prepares for a get and a set: on its one connection there is no other.
 async fn own_statements(server: &Server, ours: &Ours<PostgresStore>) -> Result<[Arc<str>; 2]> {
     let pool = server.one_connection().await?;
-    let store = PostgresStore::builder(pool.clone()).schema(server.schema()).table(TABLE).build().await?;
+    let store = PostgresStore::builder(pool.clone()).table(TABLE).build().await?;
     let key = ours.key(0)?;
     let data = store.get(key).await?.ok_or("a session is gone")?.data;
     store.set(key, &Write::new(data, HOUR, HOUR)?, SetMode::Replace).await?;
@@ -92,43 +99,61 @@ fn is_whole(row: &PgRow, column: usize) -> Result {
 }
 
 impl Store for Bare {
+    type Id = SessionKey;
+
     async fn load(&self, session: usize) -> Result {
-        let select = query(AssertSqlSafe(Arc::clone(&self.select))).bind(self.key(session)?);
+        let select = query(AssertSqlSafe(Arc::clone(&self.select))).bind(&self.key(session)?.as_bytes()[..]);
         is_whole(&select.fetch_one(&self.pool).await?, 6)
     }
 
     async fn save(&self, session: usize) -> Result {
-        let expiry = i64::MAX;
-        let upsert = query(AssertSqlSafe(Arc::clone(&self.upsert)))
-            .bind(self.key(session)?)
-            .bind(expiry - 1)
-            .bind(expiry)
-            .bind(&VERSION[..])
-            .bind(nth(&self.values, session)?);
-        found(upsert.execute(&self.pool).await?.rows_affected() == 1)
+        self.upsert(self.key(session)?, session).await
+    }
+
+    async fn create(&self, session: usize) -> Result<SessionKey> {
+        let key = SessionKey::from(&SessionId::generate()?);
+        self.upsert(&key, session).await?;
+        Ok(key)
+    }
+
+    async fn destroy(&self, key: SessionKey) -> Result {
+        let delete = query(AssertSqlSafe(Arc::clone(&self.delete))).bind(&key.as_bytes()[..]);
+        found(delete.execute(&self.pool).await?.rows_affected() == 1)
     }
 }
 
-/// A get by the store's own statement, for one session, on the store's table.
-pub(super) struct OwnGet(pub(super) Arc<Bare>);
+/// Gets many by one statement.
+pub(super) struct ManyGets(pub(super) Arc<Bare>);
 
-impl Operation for OwnGet {
+impl Operation for ManyGets {
+    const SESSIONS: u32 = 64;
+
     async fn operate(&self, session: usize) -> Result {
         let Self(bare) = self;
-        let get = query(AssertSqlSafe(Arc::clone(&bare.own_get))).bind(bare.key(session)?);
-        is_whole(&get.fetch_one(&bare.pool).await?, 8)
+        let keys = (0..64).map(|n| Ok(bare.key(session + 97 * n)?.as_bytes().to_vec())).collect::<Result<Vec<_>>>()?;
+        let rows = query(AssertSqlSafe(Arc::clone(&bare.select_any))).bind(keys).fetch_all(&bare.pool).await?;
+        found(rows.len() == 64)?;
+        rows.iter().try_for_each(|row| is_whole(row, 6))
     }
 }
 
-/// A set by the store's own statement, for one session, on the store's table.
-pub(super) struct OwnSet(pub(super) Arc<Bare>);
+/// The store's own statements, each for one session, on the store's table.
+pub(super) struct Own(pub(super) Arc<Bare>);
 
-impl Operation for OwnSet {
-    async fn operate(&self, session: usize) -> Result {
+impl Store for Own {
+    type Id = SessionKey;
+
+    async fn load(&self, session: usize) -> Result {
+        let Self(bare) = self;
+        let get = query(AssertSqlSafe(Arc::clone(&bare.own_get))).bind(&bare.key(session)?.as_bytes()[..]);
+        is_whole(&get.fetch_one(&bare.pool).await?, 8)
+    }
+
+    async fn save(&self, session: usize) -> Result {
         let Self(bare) = self;
         let lifetime = i64::try_from(HOUR.as_millis())?;
         let set = query(AssertSqlSafe(Arc::clone(&bare.own_set)))
-            .bind(bare.key(session)?)
+            .bind(&bare.key(session)?.as_bytes()[..])
             .bind("replace")
             .bind(None::<&[u8]>)
             .bind(&VERSION[..])
@@ -139,5 +164,13 @@ impl Operation for OwnSet {
             .bind(&nth(&bare.values, session)?[..]);
         let verdict = set.fetch_one(&bare.pool).await?;
         found(verdict.try_get::<&str, _>(1)? == "ok")
+    }
+
+    async fn create(&self, session: usize) -> Result<SessionKey> {
+        self.0.create(session).await
+    }
+
+    async fn destroy(&self, key: SessionKey) -> Result {
+        self.0.destroy(key).await
     }
 }

@@ -1,94 +1,116 @@
-//! The PostgreSQL store beside the store of tower-sessions, with many tasks, and beside bare statements, with one.
+//! The PostgreSQL store beside the stores of tower-sessions and `axum_session`, and beside bare statements.
 //!
-//! All are on one server, each store with a table of its own and a pool of the same size. Each does what its own
-//! documentation has one do: tower-sessions has sqlx's usual pool, which asks a connection whether it is alive before
-//! each use. It decodes what it loads, and session-store-postgres gives bytes; so a read that decodes the session into
-//! the same type is measured too. Its save is one statement that knows no version, no owner and no creation time.
+//! All are on one server, each store with a table of its own and a pool of the same size. The others decode what they load
+//! into a map, and encode what they save, as they always do; the store here has bytes, and `Sessions<T>` over it decodes
+//! them into a struct. Each does what its own documentation has one do: the others have sqlx's usual pool, which asks a
+//! connection whether it is alive before each use. Their save is one statement that knows no version, no owner and no
+//! creation time.
 
 mod bare;
 mod server;
-mod table;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use session_store_postgres::PostgresStore;
-use tokio::runtime::Builder;
-use tower_sessions_sqlx_store::PostgresStore as TowerPostgresStore;
-use tower_sessions_sqlx_store::sqlx::postgres::PgPoolOptions as TowerPoolOptions;
 
-use self::bare::{Bare, OwnGet, OwnSet};
+use self::bare::{Bare, ManyGets, Own};
 use self::server::Server;
+use crate::axum::AxumSession;
 use crate::corpus;
-use crate::measure::{Result, Subject, Turns, take_turns};
-use crate::ours::{LoadAndDecode, Ours, Rotate, Touch};
-use crate::store::{Load, Save, each};
-use crate::tower::{TowerSessions, as_fields};
+use crate::costs;
+use crate::measure::{Result, Subject};
+use crate::ours::Ours;
+use crate::report::{Report, Want};
+use crate::store::{Contender, Entrant, Workload};
+use crate::tower::TowerSessions;
+use crate::typed::Typed;
+use crate::{suite, users};
 
 const OURS: &str = "session-store-postgres";
+const SESSIONS_T: &str = "Sessions<T> over it";
 const TOWER: &str = "tower-sessions-sqlx-store";
-const TABLE: &str = "sessions";
-const THREADS: usize = 2;
+const AXUM: &str = "axum_session_sqlx";
+const STATEMENT: &str = "bare SELECT, INSERT ON CONFLICT";
+const OWN: &str = "the store's own statements, bare";
+const ANY: &str = "bare SELECT of 64 by ANY";
+const TABLE: &str = "ours";
 const TASKS: usize = 256;
 const POOL: u32 = 16;
 const SESSIONS: usize = 50_000;
-/// Those that get new keys, more than there are tasks.
-const ROTATED: usize = 1_024;
-const TURNS: Turns = Turns { rounds: 13, length: Duration::from_millis(200) };
+/// How many sessions a large store has, and how such a store is called.
+const SIZES: [(usize, &str); 3] = [(10_000, "10 thousand"), (100_000, "100 thousand"), (1_000_000, "1 million")];
 
-/// On the server of this URL, or on one of the program's own.
-pub(crate) fn run(url: Option<&str>) -> Result {
-    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-    let (heading, subjects) = runtime.block_on(async {
-        let server = Server::find_or_start(url).await?;
-        let outcome = compare(&server).await;
-        // Also after a failure, nothing stays behind on a server that others use.
-        let removed = server.remove().await;
-        outcome.and_then(|compared| removed.map(|()| compared))
-    })?;
-    println!("{heading}");
-    table::print(&subjects);
-    Ok(())
-}
-
-async fn compare(server: &Server) -> Result<(String, [Subject; 13])> {
-    let heading = format!(
-        "{}; {TASKS} tasks, or 1, on {THREADS} threads; pools of {POOL}; {} turns of {:?} each\n\
-         {SESSIONS} sessions of the corpus, in MessagePack",
-        server.release().await?,
-        TURNS.rounds,
-        TURNS.length,
-    );
+pub(crate) async fn run() -> Result<Report> {
+    let server = Server::start().await?;
+    let meter = &server.meter();
+    let title = "PostgreSQL: session-store-postgres beside others";
+    let mut report = Report::new("postgres", title, format!("{}, pools of {POOL}", server.release().await?))?;
     let sessions = corpus::sessions()?;
-    let store = || PostgresStore::builder(server.url()).schema(server.schema()).table(TABLE).connections(POOL);
-    let ours = Ours::fill(store().migrate().build().await?, &sessions, SESSIONS).await?;
-    // Of its own, because the server may keep other plans where there were many sessions in a statement.
-    let one = ours.through(store().build().await?);
-    let bare = Bare::fill(server, &sessions, &ours).await?;
-    let tower = TowerSessions::new(tower(server).await?, &sessions, as_fields, SESSIONS)?;
-    each(SESSIONS, Save(Arc::clone(&tower))).await?;
-    let mut subjects = [
-        Subject::new(OURS, TASKS, Load(Arc::clone(&ours))),
-        Subject::new(OURS, TASKS, LoadAndDecode(Arc::clone(&ours))),
-        Subject::new(TOWER, TASKS, Load(Arc::clone(&tower))),
-        Subject::new(OURS, TASKS, Save(Arc::clone(&ours))),
-        Subject::new(TOWER, TASKS, Save(tower)),
-        Subject::new(OURS, TASKS, Touch(Arc::clone(&ours))),
-        Subject::new(OURS, TASKS, Rotate::fill(&ours, ROTATED).await?),
-        Subject::latency(OURS, Load(Arc::clone(&one))),
-        Subject::latency(bare::SELECT, Load(Arc::clone(&bare))),
-        Subject::latency(bare::OWN, OwnGet(Arc::clone(&bare))),
-        Subject::latency(OURS, Save(one)),
-        Subject::latency(bare::UPSERT, Save(Arc::clone(&bare))),
-        Subject::latency(bare::OWN, OwnSet(bare)),
-    ];
-    take_turns(&mut subjects, TURNS).await?;
-    Ok((heading, subjects))
-}
+    eprintln!("postgres: filling the stores with {SESSIONS} sessions each");
+    let store = |table: &str| PostgresStore::builder(server.url()).table(table).connections(POOL).migrate().build();
+    let filled = Ours::fill(store(TABLE).await?, &sessions, SESSIONS);
+    let (our_bytes, ours) = costs::each_costs(&server, SESSIONS, filled).await?;
+    let filled = Typed::fill(Arc::new(store("typed").await?), SESSIONS);
+    let (typed_bytes, typed) = costs::each_costs(&server, SESSIONS, filled).await?;
+    let filled = TowerSessions::fill(server.tower("tower").await?, &sessions, SESSIONS);
+    let (tower_bytes, tower) = costs::each_costs(&server, SESSIONS, filled).await?;
+    let filled = AxumSession::fill(server.axum().await?, "axum", &sessions, SESSIONS);
+    let (axum_bytes, axum) = costs::each_costs(&server, SESSIONS, filled).await?;
+    let bare = Bare::fill(&server, &sessions, &ours).await?;
+    let own = Arc::new(Own(Arc::clone(&bare)));
 
-async fn tower(server: &Server) -> Result<TowerPostgresStore> {
-    let pool = TowerPoolOptions::new().max_connections(POOL).connect(server.url()).await?;
-    let store = TowerPostgresStore::new(pool).with_schema_name(server.schema())?.with_table_name("tower_sessions")?;
-    store.migrate().await?;
-    Ok(store)
+    let (our_entrant, typed_entrant) = (Contender::boxed(OURS, &ours), Contender::boxed(SESSIONS_T, &typed));
+    let peers = [Contender::boxed(TOWER, &tower), Contender::boxed(AXUM, &axum)];
+    let limit = Contender::boxed(STATEMENT, &bare);
+    let [tower_entrant, axum_entrant] = &peers;
+    let all: [&dyn Entrant; 5] = [&*our_entrant, &*typed_entrant, &**tower_entrant, &**axum_entrant, &*limit];
+    for workload in [Workload::Load, Workload::Save, Workload::Create, Workload::Mix] {
+        let mut subjects: Vec<Subject> = all.iter().map(|entrant| entrant.subject(workload, TASKS)).collect();
+        if workload == Workload::Load {
+            subjects.push(Subject::new(ANY, 4, ManyGets(Arc::clone(&bare))));
+        }
+        suite::compare_subjects(&mut report, meter, &workload.to_string(), TASKS, subjects).await?;
+    }
+    // Of its own, because the server may keep other plans where there were many sessions in a statement.
+    let alone = Contender::boxed(OURS, &ours.through(store(TABLE).await?));
+    let one: [&dyn Entrant; 4] = [&*alone, &**tower_entrant, &*limit, &*Contender::boxed(OWN, &own)];
+    for workload in [Workload::Load, Workload::Save] {
+        suite::compare(&mut report, meter, workload, 1, &one).await?;
+    }
+    let few: [&dyn Entrant; 4] = [&*our_entrant, &*typed_entrant, &**tower_entrant, &*limit];
+    suite::by_tasks(&mut report, meter, TASKS, &few).await?;
+    for (data, table, bytes) in [("data of 200 bytes", "small", 200), ("data of 32 KiB", "large", 32 * 1_024)] {
+        let sized = corpus::sized(bytes)?;
+        let ours = Ours::fill(store(table).await?, &sized, 2_000).await?;
+        let tower = TowerSessions::fill(server.tower(&format!("tower_{table}")).await?, &sized, 2_000).await?;
+        let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(TOWER, &tower)];
+        suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
+    }
+    users::measure(&mut report, meter, TASKS, &ours).await?;
+    report.tables.push(costs::table(
+        "Bytes of tables and indexes per session",
+        &[(OURS, our_bytes), (SESSIONS_T, typed_bytes), (TOWER, tower_bytes), (AXUM, axum_bytes)],
+    ));
+    let log = server.log();
+    let touches = [(OURS, costs::of_touch(&log, &ours).await?), (TOWER, costs::of_touch(&log, &tower).await?)];
+    report.tables.push(costs::table("Bytes that a touch writes, into the write-ahead log", &touches));
+
+    let mut grown = Vec::new();
+    for (count, name) in SIZES {
+        eprintln!("postgres: filling a store with {count} sessions");
+        let ours = Ours::fill(store(&format!("of_{count}")).await?, &sessions, count).await?;
+        grown.push((name, Contender::boxed(name, &ours)));
+    }
+    // As autovacuum does sooner or later: else the first reads of a page write it.
+    server.execute("VACUUM ANALYZE".to_owned()).await?;
+    let sizes: Vec<(&str, &dyn Entrant)> = grown.iter().map(|(name, entrant)| (*name, &**entrant)).collect();
+    suite::by_size(&mut report, meter, TASKS, &sizes).await?;
+
+    report.want_speed(Workload::Load, TASKS, [OURS, TOWER], Want::AtLeast(10.0))?;
+    report.want_speed(Workload::Save, TASKS, [OURS, TOWER], Want::AtLeast(8.0))?;
+    report.want_speed(Workload::Mix, TASKS, [OURS, TOWER], Want::AtLeast(8.0))?;
+    report.want_wait(Workload::Load, [OURS, STATEMENT], Want::AtMost(1.15))?;
+    report.want_wait(Workload::Save, [OURS, STATEMENT], Want::AtMost(1.15))?;
+    costs::want_flat(&mut report, 1.2);
+    Ok(report)
 }

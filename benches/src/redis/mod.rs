@@ -1,122 +1,114 @@
-//! The Redis store beside bare commands, and beside the store of tower-sessions.
+//! The Redis store beside bare commands, and beside the stores of tower-sessions, `axum_session` and actix-session.
 //!
-//! All are on one server, each with sessions of its own, whose values are of the same length. tower-sessions decodes
-//! what it loads, and session-store-redis gives bytes. So they are compared twice: where the data of a session is one
-//! text, which costs next to nothing to decode, and where both decode the whole session into the same type.
+//! All are on one server, each with sessions of its own. The others decode what they load into a map, and encode what
+//! they save, as they always do; the store here has bytes, and `Sessions<T>` over it decodes them into a struct. The bare
+//! commands have the store's own bytes. tower-sessions has the pool of its documentation, and so have the others.
 
 mod bare;
 mod server;
-mod table;
 mod tower;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use session_store_redis::RedisStore;
-use tokio::runtime::Builder;
-use tower_sessions_redis_store::RedisStore as TowerRedisStore;
-use tower_sessions_redis_store::fred::prelude::Pool;
 
-use self::bare::{Bare, SaveByScript};
+use self::bare::{Bare, ByScript, ManyGets};
 use self::server::Server;
+use crate::actix::ActixSession;
+use crate::axum::AxumSession;
 use crate::corpus;
-use crate::measure::{Result, Subject, Turns, take_turns};
-use crate::ours::{LoadAndDecode, Ours};
-use crate::store::{Load, Save, each};
-use crate::tower::{Create, TowerSessions, as_fields};
+use crate::costs;
+use crate::measure::{Result, Subject};
+use crate::ours::Ours;
+use crate::report::{Report, Want};
+use crate::store::{Contender, Entrant, Workload};
+use crate::tower::TowerSessions;
+use crate::typed::Typed;
+use crate::{suite, users};
 
 const OURS: &str = "session-store-redis";
-const THREADS: usize = 2;
+const SESSIONS_T: &str = "Sessions<T> over it";
+const TOWER: &str = "tower-sessions-redis-store";
+const AXUM: &str = "axum_session_redispool";
+const ACTIX: &str = "actix-session";
+const GET: &str = "bare GET, SET PX";
+const EVALSHA: &str = "bare EVALSHA of that SET";
+const MGET: &str = "bare MGET of 64";
 const TASKS: usize = 64;
-const SESSIONS: usize = 10_000;
-const TURNS: Turns = Turns { rounds: 21, length: Duration::from_millis(333) };
+const SESSIONS: usize = 20_000;
+/// How many sessions a large store has, and how such a store is called.
+const SIZES: [(usize, &str); 3] = [(10_000, "10 thousand"), (100_000, "100 thousand"), (1_000_000, "1 million")];
 
-pub(crate) fn run() -> Result {
-    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-    let (heading, subjects) = runtime.block_on(async {
-        let server = Server::find_or_start().await?;
-        let stores = Stores::fill(&server).await?;
-        let outcome = stores.compare(&server).await;
-        // Also after a failure, nothing stays behind on a server that others use.
-        let removed = stores.remove(&server).await;
-        outcome.and_then(|compared| removed.map(|()| compared))
-    })?;
-    println!("{heading}");
-    table::print(&subjects);
-    Ok(())
-}
+pub(crate) async fn run() -> Result<Report> {
+    let server = Server::start().await?;
+    let meter = &server.meter();
+    let title = "Redis: session-store-redis beside others";
+    let mut report = Report::new("redis", title, server.release().await?)?;
+    let sessions = corpus::sessions()?;
+    eprintln!("redis: filling the stores with {SESSIONS} sessions each");
+    let store = |prefix: &str| RedisStore::builder(server.url()).prefix(prefix).build();
+    let filled = Ours::fill(store("ours").await?, &sessions, SESSIONS);
+    let (our_bytes, ours) = costs::each_costs(&server, SESSIONS, filled).await?;
+    let filled = Typed::fill(std::sync::Arc::new(store("typed").await?), SESSIONS);
+    let (typed_bytes, typed) = costs::each_costs(&server, SESSIONS, filled).await?;
+    let filled = TowerSessions::fill(tower::connect(&server).await?, &sessions, SESSIONS);
+    let (tower_bytes, tower) = costs::each_costs(&server, SESSIONS, filled).await?;
+    let filled = AxumSession::fill(server.axum_pool()?, "axum", &sessions, SESSIONS);
+    let (axum_bytes, axum) = costs::each_costs(&server, SESSIONS, filled).await?;
+    let filled = ActixSession::fill(server.url(), &sessions, SESSIONS);
+    let (actix_bytes, actix) = costs::each_costs(&server, SESSIONS, filled).await?;
+    let bare = Bare::fill(&server, &sessions, SESSIONS).await?;
+    let script = ByScript::new(&bare).await?;
 
-struct Stores {
-    bare: Arc<Bare>,
-    ours: Arc<Ours<RedisStore>>,
-    /// With one text as the data of each session.
-    tower: Arc<Tower>,
-    /// With the fields of each session.
-    tower_fields: Arc<Tower>,
-}
-
-type Tower = TowerSessions<TowerRedisStore<Pool>>;
-
-impl Stores {
-    async fn fill(server: &Server) -> Result<Self> {
-        let sessions = corpus::sessions()?;
-        let store = RedisStore::builder(server.url()).prefix(server.prefix()).build().await?;
-        let peer = tower::connect(server).await?;
-        let tower = TowerSessions::new(peer.clone(), &sessions, tower::as_one_text, SESSIONS)?;
-        each(SESSIONS, Create(Arc::clone(&tower))).await?;
-        let tower_fields = TowerSessions::new(peer, &sessions, as_fields, SESSIONS)?;
-        each(SESSIONS, Create(Arc::clone(&tower_fields))).await?;
-        let bare = Bare::fill(server, &sessions).await?;
-        let ours = Ours::fill(store, &sessions, SESSIONS).await?;
-        Ok(Self { bare, ours, tower, tower_fields })
+    let (our_entrant, typed_entrant) = (Contender::boxed(OURS, &ours), Contender::boxed(SESSIONS_T, &typed));
+    let peers = [Contender::boxed(TOWER, &tower), Contender::boxed(AXUM, &axum), Contender::boxed(ACTIX, &actix)];
+    let limit = Contender::boxed(GET, &bare);
+    let mut all: Vec<&dyn Entrant> = vec![&*our_entrant, &*typed_entrant];
+    all.extend(peers.iter().map(|peer| &**peer));
+    all.push(&*limit);
+    for workload in [Workload::Load, Workload::Save, Workload::Create, Workload::Mix] {
+        let mut subjects: Vec<Subject> = all.iter().map(|entrant| entrant.subject(workload, TASKS)).collect();
+        match workload {
+            Workload::Load => subjects.push(Subject::new(MGET, 4, ManyGets::new(&bare))),
+            Workload::Save => subjects.push(Contender::boxed(EVALSHA, &script).subject(workload, TASKS)),
+            _ => {}
+        }
+        suite::compare_subjects(&mut report, meter, &workload.to_string(), TASKS, subjects).await?;
     }
-
-    /// What is compared, and how fast it is.
-    async fn compare(&self, server: &Server) -> Result<(String, [Subject; 9])> {
-        let Self { bare, ours, tower, tower_fields } = self;
-        let heading = format!(
-            "{}; {TASKS} tasks on {THREADS} threads; {} turns of {:?} each\n\
-             {SESSIONS} sessions of the corpus, in MessagePack; bytes of a key and, on average, of a value:\n  \
-             bare {}; session-store-redis {}; tower-sessions {}, with fields {}",
-            server.release().await?,
-            TURNS.rounds,
-            TURNS.length,
-            server.lengths(&**bare).await?,
-            server.lengths(&**ours).await?,
-            server.lengths(&**tower).await?,
-            server.lengths(&**tower_fields).await?,
-        );
-        let mut subjects = [
-            Subject::new(bare::GET, TASKS, Load(Arc::clone(bare))),
-            Subject::new(OURS, TASKS, Load(Arc::clone(ours))),
-            Subject::new(tower::NAME, TASKS, Load(Arc::clone(tower))),
-            Subject::new(OURS, TASKS, LoadAndDecode(Arc::clone(ours))),
-            Subject::new(tower::NAME, TASKS, Load(Arc::clone(tower_fields))),
-            Subject::new(bare::SET, TASKS, Save(Arc::clone(bare))),
-            Subject::new(bare::EVALSHA, TASKS, SaveByScript(Arc::clone(bare))),
-            Subject::new(OURS, TASKS, Save(Arc::clone(ours))),
-            Subject::new(tower::NAME, TASKS, Save(Arc::clone(tower))),
-        ];
-        take_turns(&mut subjects, TURNS).await?;
-        Ok((heading, subjects))
+    let [tower_entrant, _, _] = &peers;
+    let few: [&dyn Entrant; 4] = [&*our_entrant, &*typed_entrant, &**tower_entrant, &*limit];
+    for workload in [Workload::Load, Workload::Save] {
+        suite::compare(&mut report, meter, workload, 1, &few).await?;
     }
-
-    async fn remove(&self, server: &Server) -> Result {
-        server.remove(&*self.bare).await?;
-        server.remove(&*self.ours).await?;
-        server.remove(&*self.tower).await?;
-        server.remove(&*self.tower_fields).await
+    suite::by_tasks(&mut report, meter, TASKS, &few).await?;
+    for (name, bytes) in [("data of 200 bytes", 200), ("data of 32 KiB", 32 * 1_024)] {
+        let sized = corpus::sized(bytes)?;
+        let ours = Ours::fill(store(name).await?, &sized, 2_000).await?;
+        let tower = TowerSessions::fill(tower::connect(&server).await?, &sized, 2_000).await?;
+        let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(TOWER, &tower)];
+        suite::with_data(&mut report, meter, name, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
     }
-}
+    users::measure(&mut report, meter, TASKS, &ours).await?;
 
-/// Sessions in Redis, by number.
-trait Keyed {
-    /// The key that Redis knows a session by.
-    fn key(&self, server: &Server, session: usize) -> Result<Vec<u8>>;
-}
-
-impl Keyed for Ours<RedisStore> {
-    fn key(&self, server: &Server, session: usize) -> Result<Vec<u8>> {
-        Ok([server.prefix().as_bytes(), b"\0s", Self::key(self, session)?.as_bytes()].concat())
+    let mut grown = Vec::new();
+    for (count, name) in SIZES {
+        eprintln!("redis: filling a store with {count} sessions");
+        grown.push((name, Contender::boxed(name, &Ours::fill(store(name).await?, &sessions, count).await?)));
     }
+    let sizes: Vec<(&str, &dyn Entrant)> = grown.iter().map(|(name, entrant)| (*name, &**entrant)).collect();
+    suite::by_size(&mut report, meter, TASKS, &sizes).await?;
+
+    report.tables.push(costs::table(
+        "Bytes of memory per session, in Redis",
+        &[(OURS, our_bytes), (SESSIONS_T, typed_bytes), (TOWER, tower_bytes), (AXUM, axum_bytes), (ACTIX, actix_bytes)],
+    ));
+    let log = server.with_log().await?;
+    let touches = [(OURS, costs::of_touch(&log, &ours).await?), (TOWER, costs::of_touch(&log, &tower).await?)];
+    report.tables.push(costs::table("Bytes that a touch writes, into the append-only file", &touches));
+
+    report.want_speed(Workload::Load, TASKS, [OURS, TOWER], Want::AtLeast(3.0))?;
+    report.want_speed(Workload::Load, TASKS, [OURS, GET], Want::AtLeast(0.9))?;
+    report.want_speed(Workload::Save, TASKS, [OURS, TOWER], Want::AtLeast(2.0))?;
+    report.want_speed(Workload::Save, TASKS, [OURS, EVALSHA], Want::AtLeast(0.8))?;
+    report.want_speed(Workload::Mix, TASKS, [OURS, TOWER], Want::AtLeast(2.5))?;
+    costs::want_flat(&mut report, 1.2);
+    Ok(report)
 }

@@ -1,95 +1,86 @@
 //! The server that all subjects share.
 
-use std::env;
-use std::fmt;
-
+use axum_session_redispool::SessionRedisPool;
 use conformance_tests::servers::RedisServer;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
-use session_store_core::{SessionId, SessionKey};
+use redis_pool::RedisPool;
 
-use super::{Keyed, SESSIONS};
+use crate::costs::Bytes;
 use crate::measure::Result;
-use crate::store::found;
-
-const VARIABLE: &str = "SESSION_STORE_TEST_REDIS_URL";
+use crate::meter::Meter;
 
 /// A server, and the connection of the bare commands.
 pub(super) struct Server {
+    own: RedisServer,
     url: String,
     connection: MultiplexedConnection,
-    /// What the keys of this run begin with.
-    prefix: String,
-    /// Ends with this program.
-    own: Option<RedisServer>,
 }
 
 impl Server {
-    /// The one that `SESSION_STORE_TEST_REDIS_URL` names, else one of this program's own.
-    pub(super) async fn find_or_start() -> Result<Self> {
-        let named = env::var(VARIABLE).ok().filter(|url| !url.is_empty());
-        let own = if named.is_none() { Some(RedisServer::start(&[]).await?) } else { None };
-        let url = named.or_else(|| own.as_ref().map(RedisServer::url)).unwrap_or_default();
+    pub(super) async fn start() -> Result<Self> {
+        let own = RedisServer::start(&[]).await?;
+        let url = own.url();
         // The store has its own time-out, and none of the driver's on its connection; so it is here.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let connection = Client::open(url.as_str())?.get_multiplexed_async_connection_with_config(&config).await?;
-        let random = SessionKey::from(&SessionId::generate()?).to_text();
-        let prefix = format!("benches-{}", random.chars().rev().take(12).collect::<String>());
-        Ok(Self { url, connection, prefix, own })
+        Ok(Self { own, url, connection })
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    pub(super) fn connection(&self) -> &MultiplexedConnection {
-        &self.connection
+    pub(super) fn meter(&self) -> Meter {
+        Meter::of_server(self.own.folder())
     }
 
-    pub(super) fn prefix(&self) -> &str {
-        &self.prefix
+    pub(super) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
     }
 
-    /// Which Redis it is, and whose.
+    pub(super) fn axum_pool(&self) -> Result<SessionRedisPool> {
+        Ok(RedisPool::from(Client::open(self.url())?).into())
+    }
+
+    async fn info(&self, section: &str, field: &str) -> Result<Option<String>> {
+        let info: String = redis::cmd("INFO").arg(section).query_async(&mut self.connection()).await?;
+        Ok(info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::to_owned))
+    }
+
+    /// Which Redis it is.
     pub(super) async fn release(&self) -> Result<String> {
-        let info: String = redis::cmd("INFO").arg("server").query_async(&mut self.connection.clone()).await?;
-        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-        let valkey = field("valkey_version:").map(|version| format!("Valkey {version}"));
-        let redis = || format!("Redis {}", field("redis_version:").unwrap_or_default());
-        let whose = if self.own.is_some() { "started for this run" } else { "named by the environment" };
-        Ok(format!("{}, {whose}", valkey.unwrap_or_else(redis)))
+        let release = self.info("server", "redis_version").await?.ok_or("the server does not tell its release")?;
+        Ok(format!("Redis {release} without persistence"))
     }
 
-    /// How long the keys and the values of a store are.
-    pub(super) async fn lengths<S: Keyed>(&self, store: &S) -> Result<Lengths> {
-        const SAMPLE: usize = 1_000;
-        let (mut keys, mut values) = (0, 0);
-        for session in 0..SAMPLE {
-            let key = store.key(self, session)?;
-            let value: usize = redis::cmd("STRLEN").arg(&key).query_async(&mut self.connection.clone()).await?;
-            found(value > 0)?;
-            (keys, values) = (keys + key.len(), values + value);
+    /// From now on it writes a log.
+    pub(super) async fn with_log(&self) -> Result<Log<'_>> {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("appendonly").arg("yes").exec_async(&mut self.connection()).await?;
+        // It begins with what is there already.
+        while self.info("persistence", "aof_rewrite_in_progress").await?.as_deref() != Some("0")
+            || self.info("persistence", "aof_rewrite_scheduled").await?.as_deref() != Some("0")
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        Ok(Lengths { key: keys / SAMPLE, value: values / SAMPLE })
-    }
-
-    /// Removes the sessions of a store.
-    pub(super) async fn remove<S: Keyed>(&self, store: &S) -> Result {
-        let keys = (0..SESSIONS).map(|session| store.key(self, session)).collect::<Result<Vec<_>>>()?;
-        for keys in keys.chunks(1_000) {
-            redis::cmd("DEL").arg(keys).exec_async(&mut self.connection.clone()).await?;
-        }
-        Ok(())
+        Ok(Log(self))
     }
 }
 
-pub(super) struct Lengths {
-    key: usize,
-    value: usize,
+/// Its memory.
+impl Bytes for Server {
+    async fn bytes(&self) -> Result<f64> {
+        Ok(self.info("memory", "used_memory").await?.ok_or("the server does not tell its memory")?.parse()?)
+    }
 }
 
-impl fmt::Display for Lengths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} and {}", self.key, self.value)
+/// Its append-only file.
+pub(super) struct Log<'s>(&'s Server);
+
+impl Bytes for Log<'_> {
+    async fn bytes(&self) -> Result<f64> {
+        let size = self.0.info("persistence", "aof_current_size").await?;
+        Ok(size.ok_or("the server does not tell the size of its log")?.parse()?)
     }
 }

@@ -33,7 +33,8 @@ impl MongoServer {
     /// A server that answers, on loopback, with options of `mongod`. One that removes expired documents every second,
     /// and not every minute: `&["--setParameter", "ttlMonitorSleepSecs=1"]`.
     ///
-    /// It lets everybody in, without a password and without TLS. Its cache is small, and its journal on.
+    /// It lets everybody in, without a password and without TLS. Its journal is on; it and the cache are small,
+    /// unless the options say otherwise.
     ///
     /// # Errors
     ///
@@ -168,14 +169,16 @@ impl MongoServer {
     /// `Unavailable` where the program cannot be started.
     pub fn start_again_without_waiting(&self) -> Result<()> {
         const CACHE: &str = "--wiredTigerCacheSizeGB";
+        const ENGINE: &str = "--wiredTigerEngineConfigString";
         let port = self.port.to_string();
         let place = ["--dbpath", ".", "--port", &port, "--bind_ip", "127.0.0.1", "--nounixsocket"];
         let own_cache = self.options.iter().any(|option| option == CACHE);
         let cache: &[&str] = if own_cache { &[] } else { &[CACHE, "0.25"] };
         // Three hundred megabytes each would be set aside for the journal, and a full disk ends them all.
-        let journal = ["--wiredTigerEngineConfigString", "log=(file_max=4MB,prealloc=false)"];
+        let own_journal = self.options.iter().any(|option| option == ENGINE);
+        let journal: &[&str] = if own_journal { &[] } else { &[ENGINE, "log=(file_max=4MB,prealloc=false)"] };
         let light = ["--setParameter", "diagnosticDataCollectionEnabled=false"];
-        let ours = place.iter().chain(cache).chain(&journal).chain(&light).map(|option| (*option).to_owned());
+        let ours = place.iter().chain(cache).chain(journal).chain(&light).map(|option| (*option).to_owned());
         let arguments: Vec<_> = ours.chain(self.options.iter().cloned()).collect();
         self.process.start(&self.program, &arguments)
     }

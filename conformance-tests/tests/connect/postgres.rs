@@ -90,7 +90,8 @@ async fn connections_and_batches_are_those_of_the_url() {
     let server = PostgresServer::start(&[]).await.unwrap();
     // The first one alone, and as many others in one statement as may be.
     assert_eq!(waiting(&server, "session_setup=true").await, 2);
-    assert_eq!(waiting(&server, "session_batch_size=4").await, 4);
+    assert_eq!(waiting(&server, "session_batches_in_flight=4").await, 2);
+    assert_eq!(waiting(&server, "session_batch_size=4&session_batches_in_flight=4").await, 4);
     assert_eq!(waiting(&server, "session_batch_size=1&session_batches_in_flight=7").await, 7);
     assert_eq!(waiting(&server, "session_batch_size=1&session_batches_in_flight=7&session_connections=3").await, 3);
     is_config(&refused(&server.url(), "session_connections=10001").await, "1 to 10000 connections");

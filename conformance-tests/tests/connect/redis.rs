@@ -58,6 +58,7 @@ async fn a_server_that_evicts_is_accepted_if_the_url_says_so() {
         is_config(&refused(&server.url(), parameters).await, "allow_eviction()");
     }
     keeps_sessions(&server.url(), "session_allow_eviction=true").await;
+    keeps_sessions(&server.url(), "session_batch_size=1&session_batches_in_flight=1&session_allow_eviction=true").await;
 }
 
 /// One URL with the addresses of all.

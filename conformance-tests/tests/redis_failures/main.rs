@@ -13,6 +13,7 @@ mod common;
 mod existing;
 mod foreign_keys;
 mod lost_answers;
+mod neighbours;
 #[path = "../failures/operations.rs"]
 mod operations;
 mod refusals;

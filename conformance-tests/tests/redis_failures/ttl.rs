@@ -146,3 +146,15 @@ async fn an_index_does_not_grow_by_rotations() {
     }
     assert_eq!(entries(&server, &user).await, 1);
 }
+
+#[tokio::test]
+async fn an_index_stays_as_long_as_a_session_that_is_made_to_live_longer() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    let store = open(server.url()).await;
+    let (user, key) = (new_user(), new_key());
+    store.set(&key, &short(&user, LIFE, LIFE), SetMode::Create).await.unwrap();
+    store.set(&key, &Write::new("data", HOUR, HOUR).unwrap(), SetMode::Replace).await.unwrap();
+    sleep(LIFE).await;
+    assert_eq!(entries(&server, &user).await, 1);
+    assert_eq!(store.destroy_by_user(&user, None).await.unwrap(), 1);
+}

@@ -62,7 +62,7 @@ pub struct BatchLimits {
     pub requests: usize,
     /// The most bytes of a batch; a single request may have more. Unless set, 1 MiB.
     pub bytes: usize,
-    /// How many batches are under way at once. Unless set, 4.
+    /// How many batches are under way at once. Unless set, 2.
     pub in_flight: usize,
     /// How many requests wait at the most; further callers wait to be let in. Unless set, 16,384.
     pub waiting: usize,
@@ -70,7 +70,7 @@ pub struct BatchLimits {
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self { requests: 64, bytes: 1 << 20, in_flight: 4, waiting: 16_384 }
+        Self { requests: 64, bytes: 1 << 20, in_flight: 2, waiting: 16_384 }
     }
 }
 

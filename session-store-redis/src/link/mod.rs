@@ -142,15 +142,23 @@ impl Request<'_> {
 
 impl Reply {
     fn of(value: Value) -> RedisResult<Self> {
-        Ok(Self { value: value.extract_error()?, replicas: None })
+        Ok(Self { value: checked(value)?, replicas: None })
     }
 
     fn of_both(values: Vec<Value>) -> RedisResult<Self> {
         let mut values = values.into_iter();
-        let value = values.next().unwrap_or(Value::Nil).extract_error()?;
-        let replicas = values.next().unwrap_or(Value::Nil).extract_error();
+        let value = checked(values.next().unwrap_or(Value::Nil))?;
+        let replicas = checked(values.next().unwrap_or(Value::Nil));
         let replicas = replicas.and_then(|count| Ok(redis::from_redis_value(count)?));
         Ok(Self { value, replicas: Some(replicas) })
+    }
+}
+
+/// The answer, unless it is an error. One within it is that of one session among many.
+fn checked(value: Value) -> RedisResult<Value> {
+    match value {
+        Value::ServerError(error) => Err(error.into()),
+        value => Ok(value),
     }
 }
 

@@ -22,52 +22,26 @@ end
 
 local function millis() return math.floor(micros() / 1000) end
 
--- The record of a key; nil where no session is, CORRUPT where something else is (Z1).
-local function read(key)
-  local raw = redis.pcall('GETRANGE', key, 0, 305)
-  if type(raw) == 'table' then
-    if string.find(raw.err, 'WRONGTYPE', 1, true) then return CORRUPT end
-    error(raw.err)
-  end
-  if raw == '' or (string.byte(raw) == 2 and #raw == 17) then return nil, raw end
-  if string.byte(raw) ~= 1 or #raw < 50 then return CORRUPT end
-  local record = {}
-  record.created, record.seen, record.expires, record.deadline = struct.unpack('>I6I6I6I6', raw, 2)
-  record.version = string.sub(raw, 26, 41)
-  record.mark, record.user_length = struct.unpack('>I7I2', raw, 42)
-  record.user = string.sub(raw, 51, 50 + record.user_length)
-  if #record.user ~= record.user_length or record.created >= record.deadline
-    or record.expires > record.deadline then
-    return CORRUPT
-  end
-  return record, raw
+-- What a key begins with; CORRUPT where it is no string.
+local function first_bytes(key, last)
+  local raw = redis.pcall('GETRANGE', key, '0', last)
+  if type(raw) == 'string' then return raw end
+  if string.find(raw.err, 'WRONGTYPE', 1, true) then return CORRUPT end
+  error(raw.err)
 end
 
--- Writes all of a record at once (S5), or removes it where it is dead at once (S6).
-local function write(key, record, now, data)
-  if record.expires <= now then
-    redis.call('DEL', key)
-    return
-  end
-  local head = struct.pack('>I6I6I6I6', record.created, record.seen, record.expires, record.deadline)
-  local index = struct.pack('>I7I2', record.mark, #record.user)
-  redis.call('SET', key, '\1' .. head .. record.version .. index .. record.user .. data,
-    'PXAT', expire_at(record.expires))
-end
-
--- What a write leaves behind: its times (S6) and its owner, '' for nobody.
-local function written(before, now, created, version, idle, absolute, owner, user)
-  local record = { created = created or (before and before.created) or now, seen = now, version = version, mark = 0 }
-  record.deadline = record.created + absolute
-  record.expires = math.min(now + idle, record.deadline)
-  record.user = owner == 'keep' and (before and before.user or '') or user
-  return record
-end
-
--- The refusal of a write on a key, if it is refused (S1 to S3).
-local function refusal(mode, before, expected)
-  if before == CORRUPT then return 'CORRUPT' end
-  if mode == 'create' and before then return 'EXISTS' end
-  if (mode == 'replace' or mode == 'update') and not before then return 'MISSING' end
-  if mode == 'update' and before.version ~= expected then return 'CONFLICT' end
+-- What a record begins with, its user at least, then its times and the length of the user; nil where no session is,
+-- CORRUPT where something else is (Z1), and then what is there.
+local function head(key)
+  -- As much as nearly every head has: long strings are what costs a script most.
+  local raw = first_bytes(key, '81')
+  if raw == CORRUPT then return CORRUPT end
+  local layout = string.byte(raw)
+  if not layout or (layout == 2 and #raw == 17) then return nil, raw end
+  if layout ~= 1 or #raw < 50 then return CORRUPT end
+  local created, seen, expires, deadline = struct.unpack('>I6I6I6I6', raw, 2)
+  local length = struct.unpack('>I2', raw, 49)
+  if length > 32 then raw = first_bytes(key, '305') end
+  if #raw < 50 + length or created >= deadline or expires > deadline then return CORRUPT end
+  return raw, created, seen, expires, deadline, length
 end
