@@ -135,8 +135,9 @@ pub(crate) async fn destroy_by_user<S: SessionStore + 'static>(
     Ok(f64::from(u32::try_from(users)?) / begin.elapsed().as_secs_f64())
 }
 
-/// How many seconds it takes to remove so many sessions that have expired.
-pub(crate) async fn prune<S: SessionStore + 'static>(ours: &Arc<Ours<S>>, sessions: usize) -> Result<f64> {
+/// How many seconds it takes to remove so many sessions that have expired, and how many of them there were to remove:
+/// some databases remove them by themselves.
+pub(crate) async fn prune<S: SessionStore + 'static>(ours: &Arc<Ours<S>>, sessions: usize) -> Result<(f64, u64)> {
     const LIVES: std::time::Duration = std::time::Duration::from_secs(10);
     let dying: Vec<_> =
         ours.writes.iter().map(|write| Ok(Write::new(write.data().clone(), LIVES, LIVES)?)).collect::<Result<_>>()?;
@@ -161,10 +162,5 @@ pub(crate) async fn prune<S: SessionStore + 'static>(ours: &Arc<Ours<S>>, sessio
             break;
         }
     }
-    let taken = begin.elapsed().as_secs_f64();
-    if removed < u64::try_from(sessions)? {
-        Err(format!("a prune has removed {removed} of {sessions}").into())
-    } else {
-        Ok(taken)
-    }
+    Ok((begin.elapsed().as_secs_f64(), removed))
 }

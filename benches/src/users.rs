@@ -37,13 +37,10 @@ pub(crate) async fn measure<S: SessionStore + 'static>(
     }
     eprintln!("{}: prune of {PRUNED}", report.database);
     let begin = Instant::now();
-    let seconds = ours::prune(ours, PRUNED).await?;
+    let (seconds, removed) = ours::prune(ours, PRUNED).await?;
     eprintln!("{}: pruned; {:.0} s with the filling", report.database, begin.elapsed().as_secs_f64());
-    let rate = f64::from(u32::try_from(PRUNED)?) / seconds;
-    rows.push(vec![
-        format!("prune of {PRUNED}, 1,000 at a time"),
-        format!("{seconds:.1} s, {rate:.0} sessions a second"),
-    ]);
+    let what = format!("prune of {PRUNED} that have expired, 1,000 at a time");
+    rows.push(vec![what, format!("{seconds:.1} s, in which it removed {removed}")]);
     report.tables.push(Table {
         title: "Many sessions at once".to_owned(),
         heads: vec![String::new(), String::new()],
