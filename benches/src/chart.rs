@@ -1,6 +1,6 @@
 //! Charts of what a run has shown.
 
-use charts_rs::{BarChart, LineChart, Series, svg_to_png_with_size};
+use charts_rs::{BarChart, ChartBase, LineChart, Series, svg_to_png_with_size};
 
 use crate::measure::Result;
 use crate::report::{Comparison, Report};
@@ -24,11 +24,8 @@ pub(crate) fn all(report: &Report) -> Result<Vec<Chart>> {
 
 /// How many times as fast the first subject is as the others, at each workload.
 fn times_as_fast(report: &Report) -> Result<Option<Chart>> {
-    let is_workload = |comparison: &&Comparison| {
-        [Workload::Load, Workload::Save, Workload::Create, Workload::Mix]
-            .iter()
-            .any(|workload| workload.to_string() == comparison.what)
-    };
+    let is_workload =
+        |comparison: &&Comparison| Workload::COMPARED.iter().any(|workload| workload.to_string() == comparison.what);
     let Some(tasks) = report.comparisons.iter().find(is_workload).map(|comparison| comparison.tasks) else {
         return Ok(None);
     };
@@ -57,10 +54,7 @@ fn times_as_fast(report: &Report) -> Result<Option<Chart>> {
     let title = format!("{}: times as fast as, {tasks} tasks", ours.subject);
     let categories = chosen.iter().map(|comparison| comparison.what.clone()).collect();
     let mut chart = BarChart::new(series.collect(), categories);
-    chart.title.text.clone_from(&title);
-    (chart.width, chart.height) = (WIDTH, HEIGHT);
-    chart.margin = 12.0.into();
-    chart.legend.margin = Some(charts_rs::Box { top: 34.0, bottom: 12.0, ..Default::default() });
+    lay_out(&mut chart.base, &title);
     Ok(Some(drawn("ratios", title, chart.svg()?)?))
 }
 
@@ -102,14 +96,18 @@ pub(crate) fn tasks(count: usize) -> String {
 
 fn lines(title: &str, series: Vec<Series>, categories: Vec<String>) -> Result<String> {
     let mut chart = LineChart::new(series, categories);
-    title.clone_into(&mut chart.title.text);
-    (chart.width, chart.height) = (WIDTH, HEIGHT);
-    chart.margin = 12.0.into();
-    chart.legend.margin = Some(charts_rs::Box { top: 34.0, bottom: 12.0, ..Default::default() });
+    lay_out(&mut chart.base, title);
     for axis in &mut chart.y_axis_configs {
         axis.min = Some(0.0);
     }
     Ok(chart.svg()?)
+}
+
+fn lay_out(base: &mut ChartBase, title: &str) {
+    title.clone_into(&mut base.title.text);
+    (base.width, base.height) = (WIDTH, HEIGHT);
+    base.margin = 12.0.into();
+    base.legend.margin = Some(charts_rs::Box { top: 34.0, bottom: 12.0, ..Default::default() });
 }
 
 fn drawn(name: &'static str, title: String, svg: String) -> Result<Chart> {

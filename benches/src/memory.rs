@@ -10,22 +10,21 @@ use tower_sessions_moka_store::MokaStore;
 
 use crate::corpus::{self, Session};
 use crate::costs;
-use crate::measure::{Result, Summary};
+use crate::measure::Result;
 use crate::meter::{Meter, resident_bytes};
 use crate::ours::Ours;
 use crate::report::{Report, Table, Target, Want};
-use crate::store::{Contender, Entrant, HOUR, Workload, nth};
+use crate::store::{Contender, HOUR, Workload, nth};
+use crate::suite::{self, SESSIONS_T};
 use crate::tower::{TowerSessions, record};
 use crate::typed::Typed;
-use crate::{scaling, sessions, suite};
+use crate::{scaling, sessions};
 
 const OURS: &str = "session-store-memory";
-const SESSIONS_T: &str = "Sessions<T> over it";
 const MOKA: &str = "tower-sessions-moka-store";
 const TOWER: &str = "tower-sessions-memory-store";
 const TASKS: usize = 64;
 const SESSIONS: usize = 20_000;
-const SIZES: [(usize, &str); 3] = [(10_000, "10 thousand"), (100_000, "100 thousand"), (1_000_000, "1 million")];
 /// Of how many the memory is measured.
 const KEPT: usize = 100_000;
 
@@ -52,25 +51,20 @@ pub(crate) async fn run() -> Result<Report> {
         Contender::boxed(TOWER, &tower),
     ];
     let all = all.each_ref().map(|entrant| &**entrant);
-    for workload in [Workload::Load, Workload::Save, Workload::Create, Workload::Mix] {
+    for workload in Workload::COMPARED {
         suite::compare(&mut report, meter, workload, TASKS, &all).await?;
     }
     suite::by_tasks(&mut report, meter, TASKS, &all).await?;
-    for (data, bytes) in [("data of 200 bytes", 200), ("data of 32 KiB", 32 * 1_024)] {
+    for (data, _, bytes) in suite::DATA {
         let sized = corpus::sized(bytes)?;
-        let ours = Ours::fill(MemoryStore::new(), &sized, 2_000).await?;
-        let moka = TowerSessions::fill(MokaStore::new(None), &sized, 2_000).await?;
+        let ours = Ours::fill(MemoryStore::new(), &sized, suite::OF_DATA).await?;
+        let moka = TowerSessions::fill(MokaStore::new(None), &sized, suite::OF_DATA).await?;
         let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(MOKA, &moka)];
         suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
     }
     crate::users::measure(&mut report, meter, TASKS, &ours).await?;
-    let mut grown = Vec::new();
-    for (count, name) in SIZES {
-        eprintln!("memory: filling a store with {count} sessions");
-        grown.push((name, Contender::boxed(name, &Ours::fill(MemoryStore::new(), &sessions, count).await?)));
-    }
-    let sizes: Vec<(&str, &dyn Entrant)> = grown.iter().map(|(name, entrant)| (*name, &**entrant)).collect();
-    suite::by_size(&mut report, meter, TASKS, &sizes).await?;
+    let grown = suite::grown(&report, &sessions, |_| async { Ok(MemoryStore::new()) }).await?;
+    suite::by_size(&mut report, meter, TASKS, &grown).await?;
     drop(grown);
 
     // On threads of their own, where nothing else runs meanwhile.
@@ -91,8 +85,7 @@ pub(crate) async fn run() -> Result<Report> {
     costs::of_forms(&mut report)?;
 
     report.want_speed(Workload::Load, TASKS, [SESSIONS_T, MOKA], Want::AtLeast(2.0))?;
-    let gets = Summary { median: two, low: two, high: two };
-    report.targets.push(Target::new("gets from two threads, millions a second", gets, Want::AtLeast(3.0)));
+    report.targets.push(Target::of_value("gets from two threads, millions a second", two, Want::AtLeast(3.0)));
     costs::want_flat(&mut report, 1.2);
     Ok(report)
 }

@@ -44,6 +44,11 @@ pub(crate) enum Workload {
     Mix,
 }
 
+impl Workload {
+    /// Those that all subjects are compared at.
+    pub(crate) const COMPARED: [Self; 4] = [Self::Load, Self::Save, Self::Create, Self::Mix];
+}
+
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -158,7 +158,6 @@ impl Builder {
         Self {
             server,
             prefix: "session".to_owned(),
-            // Two keep one server busy; more only make smaller batches, unless it is far away.
             batches: BatchLimits::default(),
             timeouts: Timeouts::default(),
             data_limit: DEFAULT_DATA_LIMIT,

@@ -8,19 +8,6 @@ use session_store_core::{
 use crate::record::{Stored, decode, no_record};
 use crate::shared::unexpected;
 
-/// A mode, with the version that it expects.
-#[cfg(feature = "cluster")]
-pub(crate) fn add_mode(call: &mut Cmd, mode: &session_store_core::SetMode, version: &[u8]) {
-    use session_store_core::SetMode;
-    let (name, expected): (_, &[u8]) = match mode {
-        SetMode::Create => ("create", b""),
-        SetMode::Replace => ("replace", b""),
-        SetMode::Update(expected) => ("update", expected.as_bytes()),
-        SetMode::Upsert => ("upsert", b""),
-    };
-    call.arg(name).arg(version).arg(expected);
-}
-
 /// Timeouts, owner, user and data.
 pub(crate) fn add_write(call: &mut Cmd, write: &Write) -> Result<()> {
     let (owner, user) = match write.owner() {

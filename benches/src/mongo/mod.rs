@@ -22,11 +22,11 @@ use crate::measure::{Result, Subject};
 use crate::ours::Ours;
 use crate::report::{Report, Want};
 use crate::store::{Contender, Entrant, Workload};
+use crate::suite::{self, SESSIONS_T};
 use crate::typed::Typed;
-use crate::{suite, users};
+use crate::users;
 
 const OURS: &str = "session-store-mongo";
-const SESSIONS_T: &str = "Sessions<T> over it";
 const TOWER: &str = "tower-sessions-mongodb-store";
 const LIVE: &str = "bare find_one, update_one, if live";
 const PLAIN: &str = "bare find_one, update_one";
@@ -35,8 +35,6 @@ const BULK: &str = "bare update of 64, if live";
 const TASKS: usize = 256;
 const POOL: u32 = 16;
 const SESSIONS: usize = 50_000;
-/// How many sessions a large store has, and how such a store is called.
-const SIZES: [(usize, &str); 3] = [(10_000, "10 thousand"), (100_000, "100 thousand"), (1_000_000, "1 million")];
 
 pub(crate) async fn run() -> Result<Report> {
     let server = Server::start().await?;
@@ -58,27 +56,26 @@ pub(crate) async fn run() -> Result<Report> {
     let (our_entrant, typed_entrant) = (Contender::boxed(OURS, &ours), Contender::boxed(SESSIONS_T, &typed));
     let (peer, limit) = (Contender::boxed(TOWER, &tower), Contender::boxed(LIVE, &bare));
     let all: [&dyn Entrant; 4] = [&*our_entrant, &*typed_entrant, &*peer, &*limit];
-    for workload in [Workload::Load, Workload::Save, Workload::Create, Workload::Mix] {
-        let mut subjects: Vec<Subject> = all.iter().map(|entrant| entrant.subject(workload, TASKS)).collect();
-        match workload {
-            Workload::Load => subjects.push(Subject::new(IN, 4, ManyGets(Arc::clone(&bare)))),
+    for workload in Workload::COMPARED {
+        let bare = match workload {
+            Workload::Load => Some(Subject::new(IN, 4, ManyGets(Arc::clone(&bare)))),
             Workload::Save => {
                 let bulk = ManySaves { bare: Arc::clone(&bare), database: server.database("ours") };
-                subjects.push(Subject::new(BULK, 4, bulk));
+                Some(Subject::new(BULK, 4, bulk))
             }
-            _ => {}
-        }
-        suite::compare_subjects(&mut report, meter, &workload.to_string(), TASKS, subjects).await?;
+            _ => None,
+        };
+        suite::compare_with(&mut report, meter, workload, TASKS, &all, bare).await?;
     }
     let one: [&dyn Entrant; 4] = [&*our_entrant, &*peer, &*limit, &*Contender::boxed(PLAIN, &plain)];
     for workload in [Workload::Load, Workload::Save] {
         suite::compare(&mut report, meter, workload, 1, &one).await?;
     }
     suite::by_tasks(&mut report, meter, TASKS, &all).await?;
-    for (data, name, bytes) in [("data of 200 bytes", "small", 200), ("data of 32 KiB", "large", 32 * 1_024)] {
+    for (data, name, bytes) in suite::DATA {
         let sized = corpus::sized(bytes)?;
-        let ours = Ours::fill(store(name).await?, &sized, 2_000).await?;
-        let tower = Tower::fill(&server, &format!("tower_{name}"), &sized, 2_000).await?;
+        let ours = Ours::fill(store(name).await?, &sized, suite::OF_DATA).await?;
+        let tower = Tower::fill(&server, &format!("tower_{name}"), &sized, suite::OF_DATA).await?;
         let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(TOWER, &tower)];
         suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
     }
@@ -91,14 +88,8 @@ pub(crate) async fn run() -> Result<Report> {
     let touches = [(OURS, costs::of_touch(&log, &ours).await?), (TOWER, costs::of_touch(&log, &tower).await?)];
     report.tables.push(costs::table("Bytes that a touch writes, into the journal", &touches));
 
-    let mut grown = Vec::new();
-    for (count, name) in SIZES {
-        eprintln!("mongo: filling a store with {count} sessions");
-        let ours = Ours::fill(store(&format!("of_{count}")).await?, &sessions, count).await?;
-        grown.push((name, Contender::boxed(name, &ours)));
-    }
-    let sizes: Vec<(&str, &dyn Entrant)> = grown.iter().map(|(name, entrant)| (*name, &**entrant)).collect();
-    suite::by_size(&mut report, meter, TASKS, &sizes).await?;
+    let grown = suite::grown(&report, &sessions, store).await?;
+    suite::by_size(&mut report, meter, TASKS, &grown).await?;
 
     report.want_speed(Workload::Load, TASKS, [OURS, TOWER], Want::AtLeast(10.0))?;
     report.want_speed(Workload::Save, TASKS, [OURS, TOWER], Want::AtLeast(5.0))?;

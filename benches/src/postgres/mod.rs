@@ -22,12 +22,12 @@ use crate::measure::{Result, Subject};
 use crate::ours::Ours;
 use crate::report::{Report, Want};
 use crate::store::{Contender, Entrant, Workload};
+use crate::suite::{self, SESSIONS_T};
 use crate::tower::TowerSessions;
 use crate::typed::Typed;
-use crate::{suite, users};
+use crate::users;
 
 const OURS: &str = "session-store-postgres";
-const SESSIONS_T: &str = "Sessions<T> over it";
 const TOWER: &str = "tower-sessions-sqlx-store";
 const AXUM: &str = "axum_session_sqlx";
 const STATEMENT: &str = "bare SELECT, INSERT ON CONFLICT";
@@ -37,8 +37,6 @@ const TABLE: &str = "ours";
 const TASKS: usize = 256;
 const POOL: u32 = 16;
 const SESSIONS: usize = 50_000;
-/// How many sessions a large store has, and how such a store is called.
-const SIZES: [(usize, &str); 3] = [(10_000, "10 thousand"), (100_000, "100 thousand"), (1_000_000, "1 million")];
 
 pub(crate) async fn run() -> Result<Report> {
     let server = Server::start().await?;
@@ -64,12 +62,9 @@ pub(crate) async fn run() -> Result<Report> {
     let limit = Contender::boxed(STATEMENT, &bare);
     let [tower_entrant, axum_entrant] = &peers;
     let all: [&dyn Entrant; 5] = [&*our_entrant, &*typed_entrant, &**tower_entrant, &**axum_entrant, &*limit];
-    for workload in [Workload::Load, Workload::Save, Workload::Create, Workload::Mix] {
-        let mut subjects: Vec<Subject> = all.iter().map(|entrant| entrant.subject(workload, TASKS)).collect();
-        if workload == Workload::Load {
-            subjects.push(Subject::new(ANY, 4, ManyGets(Arc::clone(&bare))));
-        }
-        suite::compare_subjects(&mut report, meter, &workload.to_string(), TASKS, subjects).await?;
+    for workload in Workload::COMPARED {
+        let bare = (workload == Workload::Load).then(|| Subject::new(ANY, 4, ManyGets(Arc::clone(&bare))));
+        suite::compare_with(&mut report, meter, workload, TASKS, &all, bare).await?;
     }
     // Of its own, because the server may keep other plans where there were many sessions in a statement.
     let alone = Contender::boxed(OURS, &ours.through(store(TABLE).await?));
@@ -79,10 +74,10 @@ pub(crate) async fn run() -> Result<Report> {
     }
     let few: [&dyn Entrant; 4] = [&*our_entrant, &*typed_entrant, &**tower_entrant, &*limit];
     suite::by_tasks(&mut report, meter, TASKS, &few).await?;
-    for (data, table, bytes) in [("data of 200 bytes", "small", 200), ("data of 32 KiB", "large", 32 * 1_024)] {
+    for (data, table, bytes) in suite::DATA {
         let sized = corpus::sized(bytes)?;
-        let ours = Ours::fill(store(table).await?, &sized, 2_000).await?;
-        let tower = TowerSessions::fill(server.tower(&format!("tower_{table}")).await?, &sized, 2_000).await?;
+        let ours = Ours::fill(store(table).await?, &sized, suite::OF_DATA).await?;
+        let tower = TowerSessions::fill(server.tower(&format!("tower_{table}")).await?, &sized, suite::OF_DATA).await?;
         let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(TOWER, &tower)];
         suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
     }
@@ -95,16 +90,10 @@ pub(crate) async fn run() -> Result<Report> {
     let touches = [(OURS, costs::of_touch(&log, &ours).await?), (TOWER, costs::of_touch(&log, &tower).await?)];
     report.tables.push(costs::table("Bytes that a touch writes, into the write-ahead log", &touches));
 
-    let mut grown = Vec::new();
-    for (count, name) in SIZES {
-        eprintln!("postgres: filling a store with {count} sessions");
-        let ours = Ours::fill(store(&format!("of_{count}")).await?, &sessions, count).await?;
-        grown.push((name, Contender::boxed(name, &ours)));
-    }
+    let grown = suite::grown(&report, &sessions, store).await?;
     // As autovacuum does sooner or later: else the first reads of a page write it.
     server.execute("VACUUM ANALYZE".to_owned()).await?;
-    let sizes: Vec<(&str, &dyn Entrant)> = grown.iter().map(|(name, entrant)| (*name, &**entrant)).collect();
-    suite::by_size(&mut report, meter, TASKS, &sizes).await?;
+    suite::by_size(&mut report, meter, TASKS, &grown).await?;
 
     report.want_speed(Workload::Load, TASKS, [OURS, TOWER], Want::AtLeast(10.0))?;
     report.want_speed(Workload::Save, TASKS, [OURS, TOWER], Want::AtLeast(8.0))?;

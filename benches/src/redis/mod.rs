@@ -20,12 +20,12 @@ use crate::measure::{Result, Subject};
 use crate::ours::Ours;
 use crate::report::{Report, Want};
 use crate::store::{Contender, Entrant, Workload};
+use crate::suite::{self, SESSIONS_T};
 use crate::tower::TowerSessions;
 use crate::typed::Typed;
-use crate::{suite, users};
+use crate::users;
 
 const OURS: &str = "session-store-redis";
-const SESSIONS_T: &str = "Sessions<T> over it";
 const TOWER: &str = "tower-sessions-redis-store";
 const AXUM: &str = "axum_session_redispool";
 const ACTIX: &str = "actix-session";
@@ -34,8 +34,6 @@ const EVALSHA: &str = "bare EVALSHA of that SET";
 const MGET: &str = "bare MGET of 64";
 const TASKS: usize = 64;
 const SESSIONS: usize = 20_000;
-/// How many sessions a large store has, and how such a store is called.
-const SIZES: [(usize, &str); 3] = [(10_000, "10 thousand"), (100_000, "100 thousand"), (1_000_000, "1 million")];
 
 pub(crate) async fn run() -> Result<Report> {
     let server = Server::start().await?;
@@ -61,40 +59,32 @@ pub(crate) async fn run() -> Result<Report> {
     let (our_entrant, typed_entrant) = (Contender::boxed(OURS, &ours), Contender::boxed(SESSIONS_T, &typed));
     let peers = [Contender::boxed(TOWER, &tower), Contender::boxed(AXUM, &axum), Contender::boxed(ACTIX, &actix)];
     let limit = Contender::boxed(GET, &bare);
-    let mut all: Vec<&dyn Entrant> = vec![&*our_entrant, &*typed_entrant];
-    all.extend(peers.iter().map(|peer| &**peer));
-    all.push(&*limit);
-    for workload in [Workload::Load, Workload::Save, Workload::Create, Workload::Mix] {
-        let mut subjects: Vec<Subject> = all.iter().map(|entrant| entrant.subject(workload, TASKS)).collect();
-        match workload {
-            Workload::Load => subjects.push(Subject::new(MGET, 4, ManyGets::new(&bare))),
-            Workload::Save => subjects.push(Contender::boxed(EVALSHA, &script).subject(workload, TASKS)),
-            _ => {}
-        }
-        suite::compare_subjects(&mut report, meter, &workload.to_string(), TASKS, subjects).await?;
+    let [tower_entrant, axum_entrant, actix_entrant] = peers.each_ref().map(|peer| &**peer);
+    let all = [&*our_entrant, &*typed_entrant, tower_entrant, axum_entrant, actix_entrant, &*limit];
+    for workload in Workload::COMPARED {
+        let bare = match workload {
+            Workload::Load => Some(Subject::new(MGET, 4, ManyGets::new(&bare))),
+            Workload::Save => Some(Contender::boxed(EVALSHA, &script).subject(workload, TASKS)),
+            _ => None,
+        };
+        suite::compare_with(&mut report, meter, workload, TASKS, &all, bare).await?;
     }
-    let [tower_entrant, _, _] = &peers;
-    let few: [&dyn Entrant; 4] = [&*our_entrant, &*typed_entrant, &**tower_entrant, &*limit];
+    let few: [&dyn Entrant; 4] = [&*our_entrant, &*typed_entrant, tower_entrant, &*limit];
     for workload in [Workload::Load, Workload::Save] {
         suite::compare(&mut report, meter, workload, 1, &few).await?;
     }
     suite::by_tasks(&mut report, meter, TASKS, &few).await?;
-    for (name, bytes) in [("data of 200 bytes", 200), ("data of 32 KiB", 32 * 1_024)] {
+    for (data, name, bytes) in suite::DATA {
         let sized = corpus::sized(bytes)?;
-        let ours = Ours::fill(store(name).await?, &sized, 2_000).await?;
-        let tower = TowerSessions::fill(tower::connect(&server).await?, &sized, 2_000).await?;
+        let ours = Ours::fill(store(name).await?, &sized, suite::OF_DATA).await?;
+        let tower = TowerSessions::fill(tower::connect(&server).await?, &sized, suite::OF_DATA).await?;
         let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(TOWER, &tower)];
-        suite::with_data(&mut report, meter, name, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
+        suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
     }
     users::measure(&mut report, meter, TASKS, &ours).await?;
 
-    let mut grown = Vec::new();
-    for (count, name) in SIZES {
-        eprintln!("redis: filling a store with {count} sessions");
-        grown.push((name, Contender::boxed(name, &Ours::fill(store(name).await?, &sessions, count).await?)));
-    }
-    let sizes: Vec<(&str, &dyn Entrant)> = grown.iter().map(|(name, entrant)| (*name, &**entrant)).collect();
-    suite::by_size(&mut report, meter, TASKS, &sizes).await?;
+    let grown = suite::grown(&report, &sessions, store).await?;
+    suite::by_size(&mut report, meter, TASKS, &grown).await?;
 
     report.tables.push(costs::table(
         "Bytes of memory per session, in Redis",

@@ -70,6 +70,7 @@ pub struct BatchLimits {
 
 impl Default for BatchLimits {
     fn default() -> Self {
+        // Two keep a server busy; more make smaller batches, unless it is far away.
         Self { requests: 64, bytes: 1 << 20, in_flight: 2, waiting: 16_384 }
     }
 }

@@ -19,6 +19,7 @@ mod user;
 use std::sync::Arc;
 use std::time::Instant as Deadline;
 
+use redis::Cmd;
 use session_store_core::{Error, Owner, Result, SessionKey, SetMode, UserId, Version, Write, timeout_millis};
 
 pub(crate) use self::rotate::rotate;
@@ -26,7 +27,7 @@ pub(crate) use self::sweep::{end_all, prune_index, sessions_among};
 pub(crate) use self::user::{destroy_by_user, list_by_user};
 use crate::script::cluster as script;
 use crate::shared::{Effect, Shared, unexpected};
-use crate::wire::{add_mode, add_write, parse, parse_written, status};
+use crate::wire::{add_write, parse, parse_written, status};
 
 /// An entry of a user's index, as it was marked for one record.
 #[derive(Clone, Debug)]
@@ -55,6 +56,17 @@ pub(crate) async fn set(shared: &Arc<Shared>, key: &SessionKey, write: &Write, m
         tidy(shared, key, &replaced, deadline).await;
     }
     Ok(version)
+}
+
+/// A mode, with the version that it expects.
+fn add_mode(call: &mut Cmd, mode: &SetMode, version: &[u8]) {
+    let (name, expected): (_, &[u8]) = match mode {
+        SetMode::Create => ("create", b""),
+        SetMode::Replace => ("replace", b""),
+        SetMode::Update(expected) => ("update", expected.as_bytes()),
+        SetMode::Upsert => ("upsert", b""),
+    };
+    call.arg(name).arg(version).arg(expected);
 }
 
 /// Writes a session, marked first where it must be; `created_at` is that of the session whose new key this is. It
