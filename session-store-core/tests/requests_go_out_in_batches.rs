@@ -56,6 +56,32 @@ async fn what_arrives_while_a_batch_is_under_way_is_the_next_one() {
 }
 
 #[tokio::test]
+async fn who_is_answered_and_asks_again_at_once_comes_into_the_next_batch() {
+    let table = gated();
+    let batcher = Batcher::new(Adding(Arc::clone(&table)), limits(10, 1)).unwrap();
+    keep_busy(&batcher).await;
+    let calls: Vec<_> = (0..5)
+        .map(|n| {
+            tokio::spawn({
+                let batcher = batcher.clone();
+                async move {
+                    for _ in 0..3 {
+                        batcher.call(add(n, 1), soon()).await.unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    settle().await;
+    open(&table);
+    for call in calls {
+        call.await.unwrap();
+    }
+    let sizes: Vec<_> = table.batches.lock().unwrap().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1, 5, 5, 5]);
+}
+
+#[tokio::test]
 async fn batches_are_bounded_by_bytes_and_one_large_request_still_goes() {
     let table = gated();
     let batcher = Batcher::new(Adding(Arc::clone(&table)), BatchLimits { bytes: 100, ..limits(10, 1) }).unwrap();

@@ -132,7 +132,7 @@ impl Builder {
     }
 
     /// How many statements of a kind (`get`, `set`, `touch`, `destroy`) may be under way at once. More of them make
-    /// smaller batches. Unless set, 2.
+    /// smaller batches. Unless set, 3.
     pub fn batches_in_flight(mut self, count: usize) -> Self {
         self.batches.in_flight = count;
         self

@@ -10,7 +10,6 @@ use session_store_core::batch::BatchLimits;
 use session_store_core::{DEFAULT_DATA_LIMIT, Error, ErrorKind, Namespace, Result, Timeouts};
 use tokio::time::timeout;
 
-use crate::batch::Changes;
 use crate::clock::ServerClock;
 use crate::error::from_redis;
 use crate::keys::Keys;
@@ -173,15 +172,15 @@ impl Builder {
         self
     }
 
-    /// How many sessions one script may `set` or `touch`: the server does nothing else meanwhile, some microseconds for
-    /// each. 1 switches batches off. Unless set, 64. On Cluster there are none.
+    /// How many sessions one script may `set` or `touch`, or one `MGET` read: the server does nothing else meanwhile, some
+    /// microseconds for each. 1 switches batches off. Unless set, 64. On Cluster there are none.
     pub fn batch_size(mut self, sessions: usize) -> Self {
         self.batches.requests = sessions;
         self
     }
 
-    /// How many such scripts may be under way at once. More of them make smaller batches, and are of use where the way
-    /// to the server is long, or replicas are waited for. Unless set, 2.
+    /// How many such commands of a kind may be under way at once. More of them make smaller batches, and are of use where
+    /// the way to the server is long, or replicas are waited for. Unless set, 3.
     pub fn batches_in_flight(mut self, count: usize) -> Self {
         self.batches.in_flight = count;
         self
@@ -268,8 +267,7 @@ impl Builder {
         check::servers(&shared, allow_eviction).await?;
         shared.set_clock().await?;
         shared.keep_clock();
-        let changes = Changes::new(&shared, self.batches)?;
-        Ok(RedisStore::new(shared, changes))
+        RedisStore::new(shared, self.batches)
     }
 
     fn check_bounds(&self) -> Result<()> {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use session_store_core::batch::BatchLimits;
 use session_store_core::{
     Entry, Error, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, Sweep, UserId, Version, Write,
 };
 
-use crate::batch::{Change, Changes};
+use crate::batch::{Change, Changes, Gets};
 #[cfg(feature = "cluster")]
 use crate::cluster;
 use crate::config::{Builder, Server};
@@ -31,6 +32,7 @@ const PASSES: usize = 3;
 #[derive(Clone)]
 pub struct RedisStore {
     shared: Arc<Shared>,
+    gets: Arc<Gets>,
     changes: Arc<Changes>,
 }
 
@@ -72,8 +74,9 @@ impl RedisStore {
         Builder::new(server.into())
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, changes: Changes) -> Self {
-        Self { shared, changes: Arc::new(changes) }
+    pub(crate) fn new(shared: Arc<Shared>, batches: BatchLimits) -> Result<Self> {
+        let (gets, changes) = (Gets::new(&shared, batches)?, Changes::new(&shared, batches)?);
+        Ok(Self { shared, gets: Arc::new(gets), changes: Arc::new(changes) })
     }
 
     async fn end_all(&self, sessions: &[Vec<u8>], sweep: Sweep) -> Result<u64> {
@@ -98,9 +101,7 @@ impl RedisStore {
 #[async_trait]
 impl SessionStore for RedisStore {
     async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
-        let mut get = redis::cmd("GET");
-        get.arg(self.shared.keys.session(key));
-        let answer = self.shared.command(&get, Effect::Read, self.shared.deadline()).await;
+        let answer = self.gets.call(key).await;
         let Some(bytes) = parse::<Option<Vec<u8>>>(answer.map_err(|error| about(error, key))?)? else {
             return Ok(None);
         };

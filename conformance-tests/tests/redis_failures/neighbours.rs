@@ -1,10 +1,11 @@
-//! Sessions that are changed by one script: each has its own answer, whatever becomes of the others.
+//! Sessions that are changed by one script, or read by one command: each has its own answer, whatever becomes of the
+//! others.
 
 use std::time::Duration;
 
 use conformance_tests::servers::{FakeRedis, Proxy, RedisServer};
 use futures_util::future::join_all;
-use session_store_core::{Error, ErrorKind, Owner, Result, SessionKey, SessionStore as _, SetMode, Write};
+use session_store_core::{Error, ErrorKind, Owner, Record, Result, SessionKey, SessionStore as _, SetMode, Write};
 use session_store_redis::RedisStore;
 
 use crate::operations::Stage;
@@ -65,12 +66,10 @@ async fn requests_at_once_share_scripts_and_a_batch_size_of_one_parts_them() {
     assert_eq!(server.ask::<usize>(&["DBSIZE"]).await.unwrap(), COUNT + 2);
 }
 
-#[tokio::test]
-async fn what_is_refused_or_corrupt_fails_alone() {
-    let (server, proxy, store) = start().await;
+/// Ends some, and puts something else in the place of others: two of each, the second of them an odd number. None is the
+/// first, which is alone.
+async fn spoil(server: &RedisServer, keys: &[SessionKey]) {
     let mut connection = server.connection().await.unwrap();
-    let keys = keys_of_sessions(&store).await;
-    // Each both before a replacement and before a touch; none is the first, which is alone.
     for number in [10, 11] {
         redis::cmd("DEL").arg(database_key(&keys[number])).exec_async(&mut connection).await.unwrap();
     }
@@ -81,6 +80,95 @@ async fn what_is_refused_or_corrupt_fails_alone() {
         redis::cmd("DEL").arg(database_key(&keys[number])).exec_async(&mut connection).await.unwrap();
         redis::cmd("RPUSH").arg(database_key(&keys[number])).arg("x").exec_async(&mut connection).await.unwrap();
     }
+}
+
+async fn get_all(store: &RedisStore, keys: &[SessionKey]) -> Vec<Result<Option<Record>>> {
+    join_all(keys.iter().map(|key| store.get(key))).await
+}
+
+fn are_all_read(answers: Vec<Result<Option<Record>>>) {
+    for answer in answers {
+        assert_eq!(answer.unwrap().unwrap().data, "old");
+    }
+}
+
+#[tokio::test]
+async fn reads_at_once_share_a_command_and_a_batch_size_of_one_parts_them() {
+    let (_server, proxy, store) = start().await;
+    let keys = keys_of_sessions(&store).await;
+    proxy.forget();
+    are_all_read(get_all(&store, &keys).await);
+    assert_eq!(proxy.commands(), ["GET", "MGET"]);
+    let parted = builder(proxy.url()).batch_size(1).build().await.unwrap();
+    proxy.forget();
+    are_all_read(get_all(&parted, &keys).await);
+    assert_eq!(proxy.commands().iter().filter(|name| *name == "GET").count(), COUNT);
+}
+
+#[tokio::test]
+async fn a_read_of_many_tells_what_is_missing_from_what_is_corrupt() {
+    let (server, proxy, store) = start().await;
+    let keys = keys_of_sessions(&store).await;
+    spoil(&server, &keys).await;
+    proxy.forget();
+    let answers = get_all(&store, &keys).await;
+    // Four were not given.
+    assert_eq!(proxy.commands(), ["GET", "MGET", "GET", "GET", "GET", "GET"]);
+    for (number, (key, answer)) in keys.iter().zip(answers).enumerate() {
+        match number {
+            10 | 11 => assert!(answer.unwrap().is_none(), "{number}"),
+            20 | 21 | 30 | 31 => {
+                let error = answer.unwrap_err();
+                assert_eq!((error.kind(), error.key()), (ErrorKind::Corrupt, Some(key)), "{number}: {error:?}");
+            }
+            _ => assert_eq!(answer.unwrap().unwrap().data, "old", "{number}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_read_of_many_is_not_seen() {
+    let (_server, proxy, store) = start().await;
+    let keys = keys_of_sessions(&store).await;
+    proxy.forget();
+    proxy.cut_before_answer_to("MGET");
+    are_all_read(get_all(&store, &keys).await);
+    let count = proxy.commands().iter().filter(|name| *name == "MGET").count();
+    assert_eq!((count, proxy.lost_answers()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_read_of_many_that_is_not_answered_is_a_timeout_of_each() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    let store = builder(server.url()).operation_timeout(SHORT).build().await.unwrap();
+    let keys = keys_of_sessions(&store).await;
+    server.stop().unwrap();
+    let (answers, took) = timed(get_all(&store, &keys)).await;
+    assert!(took < SHORT + SLACK, "it took {took:?}");
+    for answer in answers {
+        let error = answer.unwrap_err();
+        assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Timeout, false), "{error:?}");
+    }
+    server.resume().unwrap();
+    crate::support::recovery(|| store.get(&keys[0])).await;
+    are_all_read(get_all(&store, &keys).await);
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_read_many_at_once_reads_them_one_by_one() {
+    let (server, proxy, store) = start().await;
+    let keys = keys_of_sessions(&store).await;
+    server.ask::<()>(&["ACL", "SETUSER", "default", "-mget"]).await.unwrap();
+    proxy.forget();
+    are_all_read(get_all(&store, &keys).await);
+    assert_eq!(proxy.commands().iter().filter(|name| *name == "GET").count(), COUNT);
+}
+
+#[tokio::test]
+async fn what_is_refused_or_corrupt_fails_alone() {
+    let (server, proxy, store) = start().await;
+    let keys = keys_of_sessions(&store).await;
+    spoil(&server, &keys).await;
     proxy.forget();
     let answers = change_all(&store, &keys).await;
     assert_eq!(proxy.commands(), ["EVALSHA", "EVALSHA"]);

@@ -1,8 +1,8 @@
 //! Many requests in one statement.
 //!
 //! Under load, many tasks ask for one key each. While a statement is under way, the requests that arrive are
-//! collected, and go out together as the next one. Nothing waits for a timer, and a request that is alone is sent
-//! by its caller itself: it is as fast as without.
+//! collected, and go out together as the next one. Nothing waits for a timer, but those tasks are let ask first that the
+//! last answers have just woken; and a request that is alone is sent by its caller itself: it is as fast as without.
 
 mod queue;
 mod worker;
@@ -62,7 +62,7 @@ pub struct BatchLimits {
     pub requests: usize,
     /// The most bytes of a batch; a single request may have more. Unless set, 1 MiB.
     pub bytes: usize,
-    /// How many batches are under way at once. Unless set, 2.
+    /// How many batches are under way at once. Unless set, 3.
     pub in_flight: usize,
     /// How many requests wait at the most; further callers wait to be let in. Unless set, 16,384.
     pub waiting: usize,
@@ -70,8 +70,8 @@ pub struct BatchLimits {
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        // Two keep a server busy; more make smaller batches, unless it is far away.
-        Self { requests: 64, bytes: 1 << 20, in_flight: 2, waiting: 16_384 }
+        // Three keep a server busy, also while one waits for its disk; more make smaller batches, unless it is far away.
+        Self { requests: 64, bytes: 1 << 20, in_flight: 3, waiting: 16_384 }
     }
 }
 

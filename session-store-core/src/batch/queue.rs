@@ -71,6 +71,11 @@ impl<B: Batch> Queue<B> {
         Ok(Entry::Waits { answer, has_place })
     }
 
+    /// How many requests wait.
+    pub(super) fn len(&self) -> usize {
+        self.state().waiting.len()
+    }
+
     /// The next batch; empty where nothing waits.
     pub(super) fn next(&self, batch: &B, limits: &BatchLimits) -> Vec<Pending<B>> {
         take(&mut self.state().waiting, batch, limits)

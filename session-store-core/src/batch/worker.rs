@@ -32,6 +32,10 @@ impl<B: Batch> Worker<B> {
     async fn work(mut self) {
         self.has_begun = true;
         loop {
+            // Who has just been answered may ask again at once, and comes into this batch then, not after it.
+            if self.shared.queue.len() < self.shared.limits.requests {
+                tokio::task::yield_now().await;
+            }
             let taken = self.shared.queue.next(&self.shared.batch, &self.shared.limits);
             if taken.is_empty() {
                 return;
