@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use tokio::sync::Mutex;
 use tower_sessions_core::SessionStore;
 use tower_sessions_core::session::{Id, Record};
 
@@ -13,20 +14,24 @@ use crate::store::{HOUR, Store, each, found, nth};
 
 pub(crate) struct TowerSessions<S> {
     store: S,
-    records: Vec<Record>,
+    ids: Vec<Id>,
+    /// As the requests hold them that save them.
+    records: Vec<Mutex<Record>>,
 }
 
 impl<S: SessionStore> TowerSessions<S> {
     /// So many sessions in this store, with the fields that an application would give them.
     pub(crate) async fn fill(store: S, sessions: &[Session], count: usize) -> Result<Arc<Self>> {
-        let records = (0..count).map(|session| record(nth(sessions, session)?)).collect::<Result<_>>()?;
-        let tower = Arc::new(Self { store, records });
+        let records = (0..count).map(|session| record(nth(sessions, session)?)).collect::<Result<Vec<_>>>()?;
+        let ids = records.iter().map(|record| record.id).collect();
+        let records = records.into_iter().map(Mutex::new).collect();
+        let tower = Arc::new(Self { store, ids, records });
         let filled = Arc::clone(&tower);
         // By its create: some of its stores save nothing that is not there.
         each(count, move |session| {
             let tower = Arc::clone(&filled);
             async move {
-                let mut record = nth(&tower.records, session)?.clone();
+                let mut record = nth(&tower.records, session)?.lock().await.clone();
                 let id = record.id;
                 tower.store.create(&mut record).await?;
                 if record.id == id { Ok(()) } else { Err("two sessions have the same ID".into()) }
@@ -47,15 +52,18 @@ impl<S: SessionStore> Store for TowerSessions<S> {
     type Id = Id;
 
     async fn load(&self, session: usize) -> Result {
-        found(self.store.load(&nth(&self.records, session)?.id).await?.is_some())
+        found(self.store.load(nth(&self.ids, session)?).await?.is_some())
     }
 
     async fn save(&self, session: usize) -> Result {
-        Ok(self.store.save(nth(&self.records, session)?).await?)
+        let mut record = nth(&self.records, session)?.lock().await;
+        // As tower-sessions does at every save; MongoDB writes nothing where nothing is new.
+        record.expiry_date = OffsetDateTime::now_utc() + HOUR;
+        Ok(self.store.save(&record).await?)
     }
 
     async fn create(&self, session: usize) -> Result<Id> {
-        let mut record = nth(&self.records, session)?.clone();
+        let mut record = nth(&self.records, session)?.lock().await.clone();
         record.id = Id::default();
         self.store.create(&mut record).await?;
         Ok(record.id)

@@ -53,13 +53,12 @@ impl Sql {
             ];
             parts.iter().fold(text.to_owned(), |text, (place, part)| text.replace(place, part)).into()
         };
-        let statement = |text: &str, many: &str, one: &str| Statement {
-            many: fill(&text.replace("{want}", many)),
-            one: fill(&text.replace("{want}", one)),
+        let change = |text: &str, values: &[(&str, &str)]| Statement {
+            many: fill(&text.replace("{want}", &many(values))),
+            one: fill(&text.replace("{want}", &one(values))),
         };
-        let change = |text: &str, values: &[(&str, &str)]| statement(text, &many(values), &one(values));
         Self {
-            get: statement(GET, KEYS, ONE_KEY),
+            get: Statement { many: fill(GET), one: fill(GET_ONE) },
             set: change(&SET.replace("{insert}", INSERT).replace("{inserted}", INSERTED), &SET_VALUES),
             save: change(&SET.replace("{insert}", "").replace("{inserted}", ""), &SET_VALUES),
             touch: change(TOUCH, &[KEY, ("idle", "bigint")]),
@@ -120,15 +119,17 @@ const ENDED: &str = ", {clock}, judged AS MATERIALIZED (
 /// Whether a row that could not be locked is there; by `OFFSET`, looked up for each key alone.
 const IS_HELD: &str = "EXISTS (SELECT FROM {table} AS t WHERE t.key = want.key OFFSET 0)";
 
-const KEYS: &str = "unnest((SELECT $1::bytea[])) WITH ORDINALITY AS want(key, n)";
-const ONE_KEY: &str = "(SELECT $1::bytea AS key, 1::bigint AS n) AS want";
-
 /// G1. It gives the live ones, each with its place among the keys.
 const GET: &str = "
 SELECT want.n, clock.now, t.owner, t.created_at, t.last_seen_at, t.expires_at, t.deadline, t.version, t.data
-FROM (SELECT {began} AS now OFFSET 0) AS clock, {want}
+FROM (SELECT {began} AS now OFFSET 0) AS clock, unnest((SELECT $1::bytea[])) WITH ORDINALITY AS want(key, n)
 CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE t.key = want.key OFFSET 0) AS t
 WHERE t.expires_at > clock.now";
+
+/// The same of one key.
+const GET_ONE: &str = "
+SELECT 1::bigint, {began}, t.owner, t.created_at, t.last_seen_at, t.expires_at, t.deadline, t.version, t.data
+FROM {table} AS t WHERE t.key = $1::bytea AND t.expires_at > {began}";
 
 const SET_VALUES: [(&str, &str); 9] = [
     KEY,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use tokio::sync::Mutex;
 use tower_sessions_core_0_11::SessionStore;
 use tower_sessions_core_0_11::session::{Id, Record};
 use tower_sessions_mongodb_store::MongoDBStore;
@@ -18,7 +19,9 @@ use crate::store::{HOUR, Store, found, nth, save_all};
 
 pub(super) struct Tower {
     store: MongoDBStore,
-    records: Vec<Record>,
+    ids: Vec<Id>,
+    /// As the requests hold them that save them.
+    records: Vec<Mutex<Record>>,
 }
 
 impl Tower {
@@ -28,8 +31,10 @@ impl Tower {
         options.max_pool_size = Some(POOL);
         options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
         let store = MongoDBStore::new(Client::with_options(options)?, database.to_owned());
-        let records = (0..count).map(|session| record(nth(sessions, session)?)).collect::<Result<_>>()?;
-        let tower = Arc::new(Self { store, records });
+        let records = (0..count).map(|session| record(nth(sessions, session)?)).collect::<Result<Vec<_>>>()?;
+        let ids = records.iter().map(|record| record.id).collect();
+        let records = records.into_iter().map(Mutex::new).collect();
+        let tower = Arc::new(Self { store, ids, records });
         save_all(&tower, count).await?;
         Ok(tower)
     }
@@ -46,15 +51,18 @@ impl Store for Tower {
     type Id = Id;
 
     async fn load(&self, session: usize) -> Result {
-        found(self.store.load(&nth(&self.records, session)?.id).await?.is_some())
+        found(self.store.load(nth(&self.ids, session)?).await?.is_some())
     }
 
     async fn save(&self, session: usize) -> Result {
-        Ok(self.store.save(nth(&self.records, session)?).await?)
+        let mut record = nth(&self.records, session)?.lock().await;
+        // As tower-sessions does at every save; MongoDB writes nothing where nothing is new.
+        record.expiry_date = OffsetDateTime::now_utc() + HOUR;
+        Ok(self.store.save(&record).await?)
     }
 
     async fn create(&self, session: usize) -> Result<Id> {
-        let mut record = nth(&self.records, session)?.clone();
+        let mut record = nth(&self.records, session)?.lock().await.clone();
         record.id = Id::default();
         self.store.save(&record).await?;
         Ok(record.id)
