@@ -62,7 +62,7 @@ pub(crate) async fn run() -> Result<Report> {
         let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(MOKA, &moka)];
         suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
     }
-    crate::users::measure(&mut report, meter, TASKS, &ours).await?;
+    crate::users::measure(&mut report, meter, TASKS, &ours, None).await?;
     let grown = suite::grown(&report, &sessions, |_| async { Ok(MemoryStore::new()) }).await?;
     suite::by_size(&mut report, meter, TASKS, &grown).await?;
     drop(grown);

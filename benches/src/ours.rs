@@ -7,6 +7,7 @@ use session_store_core::{Owner, SessionId, SessionKey, SessionStore, SetMode, Us
 use crate::corpus::Session;
 use crate::measure::{Operation, Result};
 use crate::store::{HOUR, Store, each, found, nth};
+use crate::users::LIVES;
 
 pub(crate) struct Ours<S> {
     store: S,
@@ -138,7 +139,6 @@ pub(crate) async fn destroy_by_user<S: SessionStore + 'static>(
 /// How many seconds it takes to remove so many sessions that have expired, and how many of them there were to remove:
 /// some databases remove them by themselves.
 pub(crate) async fn prune<S: SessionStore + 'static>(ours: &Arc<Ours<S>>, sessions: usize) -> Result<(f64, u64)> {
-    const LIVES: std::time::Duration = std::time::Duration::from_secs(10);
     let dying: Vec<_> =
         ours.writes.iter().map(|write| Ok(Write::new(write.data().clone(), LIVES, LIVES)?)).collect::<Result<_>>()?;
     let (filled, writes) = (Arc::clone(ours), Arc::new(dying));

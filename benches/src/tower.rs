@@ -1,16 +1,18 @@
 //! A store of tower-sessions. It decodes what it loads into a map, and encodes what it saves.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
-use tower_sessions_core::SessionStore;
 use tower_sessions_core::session::{Id, Record};
+use tower_sessions_core::{ExpiredDeletion, SessionStore};
 
 use crate::corpus::Session;
 use crate::measure::Result;
 use crate::store::{HOUR, Store, each, found, nth};
+use crate::users::{LIVES, PRUNED};
 
 pub(crate) struct TowerSessions<S> {
     store: S,
@@ -39,6 +41,26 @@ impl<S: SessionStore> TowerSessions<S> {
         })
         .await?;
         Ok(tower)
+    }
+}
+
+impl<S: ExpiredDeletion> TowerSessions<S> {
+    /// How many seconds it takes to remove many sessions that have expired.
+    pub(crate) async fn prune(self: &Arc<Self>) -> Result<f64> {
+        let filled = Arc::clone(self);
+        each(PRUNED, move |session| {
+            let tower = Arc::clone(&filled);
+            async move {
+                let mut record = nth(&tower.records, session)?.lock().await.clone();
+                (record.id, record.expiry_date) = (Id::default(), OffsetDateTime::now_utc() + LIVES);
+                Ok(tower.store.create(&mut record).await?)
+            }
+        })
+        .await?;
+        tokio::time::sleep(LIVES + Duration::from_secs(1)).await;
+        let begin = Instant::now();
+        self.store.delete_expired().await?;
+        Ok(begin.elapsed().as_secs_f64())
     }
 }
 

@@ -1,7 +1,7 @@
-//! What is done to many sessions at once, which only the stores of this project can.
+//! What is done to many sessions at once, which but for the removal of what has expired only the stores of this project can.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use session_store_core::SessionStore;
 
@@ -15,13 +15,19 @@ use crate::suite;
 const SESSIONS: [usize; 3] = [1, 10, 100];
 /// How many users there are of each kind.
 const USERS: usize = 200;
-const PRUNED: usize = 100_000;
+/// How many sessions expire, and how long they live: until all are there.
+pub(crate) const PRUNED: usize = 100_000;
+pub(crate) const LIVES: Duration = Duration::from_secs(10);
+
+/// A peer, and how many seconds it takes to remove as many that have expired.
+pub(crate) type PeersPrune = (&'static str, f64);
 
 pub(crate) async fn measure<S: SessionStore + 'static>(
     report: &mut Report,
     meter: &Meter,
     tasks: usize,
     ours: &Arc<Ours<S>>,
+    peer: Option<PeersPrune>,
 ) -> Result {
     let mut lists = Vec::new();
     for sessions in SESSIONS {
@@ -41,6 +47,9 @@ pub(crate) async fn measure<S: SessionStore + 'static>(
     eprintln!("{}: pruned; {:.0} s with the filling", report.database, begin.elapsed().as_secs_f64());
     let what = format!("prune of {PRUNED} that have expired, 1,000 at a time");
     rows.push(vec![what, format!("{seconds:.1} s, in which it removed {removed}")]);
+    if let Some((name, seconds)) = peer {
+        rows.push(vec![format!("delete_expired of {PRUNED} by {name}, all at once"), format!("{seconds:.1} s")]);
+    }
     report.tables.push(Table {
         title: "Many sessions at once".to_owned(),
         heads: vec![String::new(), String::new()],

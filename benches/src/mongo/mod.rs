@@ -79,7 +79,9 @@ pub(crate) async fn run() -> Result<Report> {
         let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(TOWER, &tower)];
         suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
     }
-    users::measure(&mut report, meter, TASKS, &ours).await?;
+    eprintln!("mongo: prune of {TOWER}");
+    let pruned = (TOWER, tower.prune().await?);
+    users::measure(&mut report, meter, TASKS, &ours, Some(pruned)).await?;
     report.tables.push(costs::table(
         "Bytes of files and indexes per session",
         &[(OURS, our_bytes), (SESSIONS_T, typed_bytes), (TOWER, tower_bytes)],

@@ -1,12 +1,13 @@
 //! The store of tower-sessions, which is of an older release of its core and of the driver than the others.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
-use tower_sessions_core_0_11::SessionStore;
 use tower_sessions_core_0_11::session::{Id, Record};
+use tower_sessions_core_0_11::{ExpiredDeletion as _, SessionStore};
 use tower_sessions_mongodb_store::MongoDBStore;
 use tower_sessions_mongodb_store::mongodb::Client;
 use tower_sessions_mongodb_store::mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
@@ -15,7 +16,8 @@ use super::POOL;
 use super::server::Server;
 use crate::corpus::Session;
 use crate::measure::Result;
-use crate::store::{HOUR, Store, found, nth, save_all};
+use crate::store::{HOUR, Store, each, found, nth, save_all};
+use crate::users::{LIVES, PRUNED};
 
 pub(super) struct Tower {
     store: MongoDBStore,
@@ -37,6 +39,26 @@ impl Tower {
         let tower = Arc::new(Self { store, ids, records });
         save_all(&tower, count).await?;
         Ok(tower)
+    }
+}
+
+impl Tower {
+    /// How many seconds it takes to remove many sessions that have expired.
+    pub(super) async fn prune(self: &Arc<Self>) -> Result<f64> {
+        let filled = Arc::clone(self);
+        each(PRUNED, move |session| {
+            let tower = Arc::clone(&filled);
+            async move {
+                let mut record = nth(&tower.records, session)?.lock().await.clone();
+                (record.id, record.expiry_date) = (Id::default(), OffsetDateTime::now_utc() + LIVES);
+                Ok(tower.store.save(&record).await?)
+            }
+        })
+        .await?;
+        tokio::time::sleep(LIVES + Duration::from_secs(1)).await;
+        let begin = Instant::now();
+        self.store.delete_expired().await?;
+        Ok(begin.elapsed().as_secs_f64())
     }
 }
 

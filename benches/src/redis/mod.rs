@@ -81,7 +81,7 @@ pub(crate) async fn run() -> Result<Report> {
         let entrants = [Contender::boxed(OURS, &ours), Contender::boxed(TOWER, &tower)];
         suite::with_data(&mut report, meter, data, TASKS, &entrants.each_ref().map(|entrant| &**entrant)).await?;
     }
-    users::measure(&mut report, meter, TASKS, &ours).await?;
+    users::measure(&mut report, meter, TASKS, &ours, None).await?;
 
     let grown = suite::grown(&report, &sessions, store).await?;
     suite::by_size(&mut report, meter, TASKS, &grown).await?;
