@@ -7,7 +7,7 @@ use session_store_core::{Owner, SessionId, SessionKey, SessionStore, SetMode, Us
 use crate::corpus::Session;
 use crate::measure::{Operation, Result};
 use crate::store::{HOUR, Store, each, found, nth};
-use crate::users::LIVES;
+use crate::users::{LIVES, expire};
 
 pub(crate) struct Ours<S> {
     store: S,
@@ -142,7 +142,7 @@ pub(crate) async fn prune<S: SessionStore + 'static>(ours: &Arc<Ours<S>>, sessio
     let dying: Vec<_> =
         ours.writes.iter().map(|write| Ok(Write::new(write.data().clone(), LIVES, LIVES)?)).collect::<Result<_>>()?;
     let (filled, writes) = (Arc::clone(ours), Arc::new(dying));
-    each(sessions, move |session| {
+    expire(sessions, move |session| {
         let (ours, writes) = (Arc::clone(&filled), Arc::clone(&writes));
         async move {
             let user = UserId::new(format!("pruned {session}"))?;
@@ -152,7 +152,6 @@ pub(crate) async fn prune<S: SessionStore + 'static>(ours: &Arc<Ours<S>>, sessio
         }
     })
     .await?;
-    tokio::time::sleep(LIVES + std::time::Duration::from_secs(1)).await;
     let begin = std::time::Instant::now();
     let mut removed = 0;
     loop {

@@ -1,7 +1,7 @@
 //! A store of tower-sessions. It decodes what it loads into a map, and encodes what it saves.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -12,7 +12,7 @@ use tower_sessions_core::{ExpiredDeletion, SessionStore};
 use crate::corpus::Session;
 use crate::measure::Result;
 use crate::store::{HOUR, Store, each, found, nth};
-use crate::users::{LIVES, PRUNED};
+use crate::users::{LIVES, PRUNED, expire};
 
 pub(crate) struct TowerSessions<S> {
     store: S,
@@ -48,7 +48,7 @@ impl<S: ExpiredDeletion> TowerSessions<S> {
     /// How many seconds it takes to remove many sessions that have expired.
     pub(crate) async fn prune(self: &Arc<Self>) -> Result<f64> {
         let filled = Arc::clone(self);
-        each(PRUNED, move |session| {
+        expire(PRUNED, move |session| {
             let tower = Arc::clone(&filled);
             async move {
                 let mut record = nth(&tower.records, session)?.lock().await.clone();
@@ -57,7 +57,6 @@ impl<S: ExpiredDeletion> TowerSessions<S> {
             }
         })
         .await?;
-        tokio::time::sleep(LIVES + Duration::from_secs(1)).await;
         let begin = Instant::now();
         self.store.delete_expired().await?;
         Ok(begin.elapsed().as_secs_f64())

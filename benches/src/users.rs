@@ -9,6 +9,7 @@ use crate::measure::{Result, Subject};
 use crate::meter::Meter;
 use crate::ours::{self, ListByUser, Ours, Users};
 use crate::report::{Report, Table};
+use crate::store::each;
 use crate::suite;
 
 /// How many sessions a user has.
@@ -21,6 +22,16 @@ pub(crate) const LIVES: Duration = Duration::from_secs(10);
 
 /// A peer, and how many seconds it takes to remove as many that have expired.
 pub(crate) type PeersPrune = (&'static str, f64);
+
+/// Creates sessions that live for `LIVES`, and waits until all have expired.
+pub(crate) async fn expire<F>(sessions: usize, create: impl Fn(usize) -> F + Send + Sync + 'static) -> Result
+where
+    F: Future<Output = Result> + Send,
+{
+    each(sessions, create).await?;
+    tokio::time::sleep(LIVES + Duration::from_secs(1)).await;
+    Ok(())
+}
 
 pub(crate) async fn measure<S: SessionStore + 'static>(
     report: &mut Report,

@@ -1,7 +1,7 @@
 //! The store of tower-sessions, which is of an older release of its core and of the driver than the others.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -16,8 +16,8 @@ use super::POOL;
 use super::server::Server;
 use crate::corpus::Session;
 use crate::measure::Result;
-use crate::store::{HOUR, Store, each, found, nth, save_all};
-use crate::users::{LIVES, PRUNED};
+use crate::store::{HOUR, Store, found, nth, save_all};
+use crate::users::{LIVES, PRUNED, expire};
 
 pub(super) struct Tower {
     store: MongoDBStore,
@@ -46,7 +46,7 @@ impl Tower {
     /// How many seconds it takes to remove many sessions that have expired.
     pub(super) async fn prune(self: &Arc<Self>) -> Result<f64> {
         let filled = Arc::clone(self);
-        each(PRUNED, move |session| {
+        expire(PRUNED, move |session| {
             let tower = Arc::clone(&filled);
             async move {
                 let mut record = nth(&tower.records, session)?.lock().await.clone();
@@ -55,7 +55,6 @@ impl Tower {
             }
         })
         .await?;
-        tokio::time::sleep(LIVES + Duration::from_secs(1)).await;
         let begin = Instant::now();
         self.store.delete_expired().await?;
         Ok(begin.elapsed().as_secs_f64())
