@@ -21,7 +21,7 @@ pub(crate) fn fill<const N: usize>(bytes: &mut [u8; N]) -> Result<()> {
 }
 
 /// A random part of 1: from 0 to less than 1.
-#[cfg(any(feature = "pruner", feature = "sessions"))]
+#[cfg(any(feature = "backend", feature = "pruner", feature = "sessions"))]
 pub(crate) fn part() -> Result<f64> {
     let random = u32::from_le_bytes(random()?);
     Ok(f64::from(random) / (f64::from(u32::MAX) + 1.0))

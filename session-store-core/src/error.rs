@@ -228,7 +228,7 @@ impl Error {
     }
 
     /// The same error, for another of those whom it concerns.
-    #[cfg(feature = "batch")]
+    #[cfg(feature = "backend")]
     pub(crate) fn share(&self) -> Self {
         Self(self.0.clone())
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Entry, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write};
+use crate::{
+    Entry, IfChanged, Page, Pruned, Record, Result, ScanCursor, ScanPage, SessionKey, SessionStore, SetMode, UserId,
+    Version, Write,
+};
 
 macro_rules! forward {
     ($pointer:ident) => {
@@ -14,6 +17,10 @@ macro_rules! forward {
         impl<S: SessionStore + ?Sized> SessionStore for $pointer<S> {
             async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
                 (**self).get(key).await
+            }
+
+            async fn get_if_changed(&self, key: &SessionKey, version: Version) -> Result<IfChanged> {
+                (**self).get_if_changed(key, version).await
             }
 
             async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
@@ -28,6 +35,14 @@ macro_rules! forward {
                 (**self).destroy(key).await
             }
 
+            async fn destroy_if(&self, key: &SessionKey, version: Version) -> Result<bool> {
+                (**self).destroy_if(key, version).await
+            }
+
+            async fn import(&self, key: &SessionKey, record: &Record) -> Result<Option<Version>> {
+                (**self).import(key, record).await
+            }
+
             async fn rotate(
                 &self,
                 from: &SessionKey,
@@ -36,6 +51,10 @@ macro_rules! forward {
                 expected: Option<Version>,
             ) -> Result<Version> {
                 (**self).rotate(from, to, write, expected).await
+            }
+
+            fn placement(&self, key: &SessionKey) -> u16 {
+                (**self).placement(key)
             }
 
             async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
@@ -58,8 +77,16 @@ macro_rules! forward {
                 (**self).clear().await
             }
 
+            async fn scan(&self, cursor: Option<&ScanCursor>, limit: u32) -> Result<ScanPage> {
+                (**self).scan(cursor, limit).await
+            }
+
             async fn ping(&self) -> Result<()> {
                 (**self).ping().await
+            }
+
+            async fn close(&self) {
+                (**self).close().await;
             }
         }
     };

@@ -9,8 +9,6 @@ mod id;
 mod key;
 mod namespace;
 mod page;
-#[cfg(feature = "batch")]
-mod pauses;
 #[cfg(feature = "codec")]
 mod policy;
 mod record;
@@ -19,15 +17,14 @@ mod report;
 mod secret;
 mod store;
 mod time;
-mod timeouts;
-#[cfg(any(feature = "batch", feature = "pruner"))]
+#[cfg(any(feature = "backend", feature = "pruner"))]
 mod unwind;
 mod user;
 mod version;
 mod write;
 
-#[cfg(feature = "batch")]
-pub mod batch;
+#[cfg(feature = "backend")]
+pub mod backend;
 #[cfg(feature = "codec")]
 pub mod codec;
 #[cfg(any(fuzzing, test))]
@@ -47,18 +44,15 @@ pub use crate::error::{BoxError, Error, ErrorKind, Result};
 pub use crate::id::SessionId;
 pub use crate::key::SessionKey;
 pub use crate::namespace::Namespace;
-pub use crate::page::{Page, Pruned};
-#[cfg(feature = "batch")]
-pub use crate::pauses::Pauses;
+pub use crate::page::{Page, Pruned, ScanCursor, ScanPage};
 #[cfg(feature = "codec")]
 pub use crate::policy::Policy;
-pub use crate::record::{Entry, Meta, Record};
+pub use crate::record::{Entry, IfChanged, Meta, Record};
 pub use crate::report::corrupt_record_skipped;
 #[cfg(feature = "sessions")]
 pub use crate::sessions::{Login, MaxPerUser, Session, Sessions};
 pub use crate::store::SessionStore;
 pub use crate::time::{MAX_TIMEOUT, MIN_TIMEOUT, Timestamp, timeout_millis};
-pub use crate::timeouts::{Sweep, Timeouts};
 pub use crate::user::UserId;
 pub use crate::version::Version;
 pub use crate::write::{DEFAULT_DATA_LIMIT, Owner, SetMode, Write};

@@ -1,4 +1,11 @@
-//! Bounds and answers of the sweeping operations.
+//! Bounds and answers of the bulk operations.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::{Entry, Error, Result, SessionKey};
 
@@ -37,10 +44,20 @@ impl Page {
     ///
     /// `InvalidInput` when the limit is not within 1 and 1,000 (clause I1).
     pub fn first(limit: u32) -> Result<Self> {
+        Self::check_limit(limit)?;
+        Ok(Self { after: None, limit })
+    }
+
+    /// Refuses a limit of a page, or of a piece of a scan, that is out of its bounds (clause I1).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the limit is not within 1 and 1,000.
+    pub fn check_limit(limit: u32) -> Result<()> {
         if !(1..=Self::MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid_input("a page has 1 to 1,000 entries"));
         }
-        Ok(Self { after: None, limit })
+        Ok(())
     }
 
     /// The page of the same limit that begins after `key`, which need not exist.
@@ -77,4 +94,82 @@ pub struct Pruned {
     pub removed: u64,
     /// Whether more may remain: call again.
     pub more: bool,
+}
+
+/// Where a [`scan`](crate::SessionStore::scan) goes on: opaque text without secrets (clause A2).
+///
+/// It can be kept as text and continued later by any handle on any node.
+///
+/// # Example: a cursor in a file and back
+///
+/// ```
+/// use session_store_core::ScanCursor;
+///
+/// let cursor = ScanCursor::encode("memory", b"position");
+/// let text = cursor.to_string();
+/// assert_eq!(text.parse::<ScanCursor>().unwrap(), cursor);
+/// assert_eq!(cursor.decode("memory").unwrap(), b"position");
+/// assert!(cursor.decode("redis").is_err());
+/// ```
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct ScanCursor(String);
+
+impl ScanCursor {
+    /// Creates the cursor of this text. A store checks the text when it is given the cursor.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Creates a cursor for a kind of store, such as `redis`, at a position in the store's own encoding. The kind is
+    /// a part of the text, so that no other kind of store takes it.
+    #[must_use]
+    pub fn encode(kind: &str, position: &[u8]) -> Self {
+        Self(format!("{kind}-{}", URL_SAFE_NO_PAD.encode(position)))
+    }
+
+    /// Returns the position that [`encode`](Self::encode) was given.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the text was not made for this kind of store (clause A2).
+    pub fn decode(&self, kind: &str) -> Result<Vec<u8>> {
+        let position = self.0.strip_prefix(kind).and_then(|text| text.strip_prefix('-'));
+        position.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or_else(Self::refused)
+    }
+
+    /// Returns the error for text that is no cursor of the store that was given it (clause A2).
+    #[must_use]
+    pub fn refused() -> Error {
+        Error::invalid_input("the scan cursor is not one of this store; begin the scan without a cursor")
+    }
+}
+
+impl fmt::Display for ScanCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ScanCursor {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self::new(text))
+    }
+}
+
+/// What a [`scan`](crate::SessionStore::scan) returns.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ScanPage {
+    /// Some live sessions, possibly none, in no order.
+    pub entries: Vec<Entry>,
+    /// Where to go on; `None` at the end of the walk.
+    pub next: Option<ScanCursor>,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::write::check_data_size;
 use crate::{Error, Result, SessionKey, Timestamp, UserId, Version, Write};
 
 /// All that a store knows of a session but its data.
@@ -51,6 +52,19 @@ impl Meta {
         self.expires_at = self.expires_at.max(now.saturating_add(idle).min(self.deadline));
     }
 
+    /// Returns the times of an imported record as a store keeps them (clause W1): `expires_at` is capped by
+    /// `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if `created_at` is not before `deadline`.
+    pub fn imported(&self, version: Version) -> Result<Self> {
+        if self.created_at >= self.deadline {
+            return Err(Error::invalid_input("the `created_at` of an imported record must be before its `deadline`"));
+        }
+        Ok(Self { expires_at: self.expires_at.min(self.deadline), version, ..self.clone() })
+    }
+
     /// Whether the session is live at `now`: before both its expiry and its deadline.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -80,6 +94,17 @@ pub struct Record {
     pub read_at: Timestamp,
 }
 
+impl Record {
+    /// Refuses data over a store's limit, before anything is sent (clause Z1).
+    ///
+    /// # Errors
+    ///
+    /// `TooLarge` if the data has more than `limit` bytes.
+    pub fn check_size(&self, limit: usize) -> Result<()> {
+        check_data_size(&self.data, limit)
+    }
+}
+
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
@@ -87,6 +112,34 @@ impl fmt::Debug for Record {
             .field("data", &format_args!("{} bytes", self.data.len()))
             .field("read_at", &self.read_at)
             .finish()
+    }
+}
+
+/// What [`get_if_changed`](crate::SessionStore::get_if_changed) returns.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum IfChanged {
+    /// The session is not live.
+    Gone,
+    /// The session is live at the version that the caller holds.
+    Unchanged {
+        /// Owner, version and the current times.
+        meta: Meta,
+        /// The store's clock at the read.
+        read_at: Timestamp,
+    },
+    /// The session is live at another version.
+    Changed(Record),
+}
+
+impl IfChanged {
+    /// Returns what a caller that holds `version` gets of a session that was read.
+    #[must_use]
+    pub fn compare(record: Option<Record>, version: Version) -> Self {
+        match record {
+            None => Self::Gone,
+            Some(Record { meta, read_at, .. }) if meta.version == version => Self::Unchanged { meta, read_at },
+            Some(record) => Self::Changed(record),
+        }
     }
 }
 

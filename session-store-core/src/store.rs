@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Entry, Page, Pruned, Record, Result, SessionKey, SetMode, UserId, Version, Write};
+use crate::{
+    Entry, IfChanged, Page, Pruned, Record, Result, ScanCursor, ScanPage, SessionKey, SetMode, UserId, Version, Write,
+};
 
 /// A store of web sessions.
 ///
@@ -27,9 +29,11 @@ use crate::{Entry, Page, Pruned, Record, Result, SessionKey, SetMode, UserId, Ve
 ///   included.
 /// - **K3** Nothing repeats a command of unknown outcome unless the answer stays true. `set` and
 ///   `rotate` recognize their own version; `destroy` is not repeated.
+/// - **O1** Requests for one session do not hold up requests for others for longer than one statement.
 /// - **I1** Input outside its bounds is `InvalidInput`, before anything is sent and with nothing
-///   changed: a timeout that is not within 1 ms and 10 years, a page of 0 or over 1,000 entries, a
-///   prune of 0.
+///   changed: a timeout that is not within 1 ms and 10 years, a page or a piece of a scan of 0 or over
+///   1,000 entries, a prune of 0, a scan cursor that is none of the store's, an imported record whose
+///   times contradict each other.
 /// - **E1** Errors have a [`kind`](crate::Error::kind), [`is_transient`](crate::Error::is_transient),
 ///   [`outcome_unknown`](crate::Error::outcome_unknown) (a write that may have happened), and a source:
 ///   the driver's class and code, printed once. A refusal is neither transient nor of unknown outcome,
@@ -39,13 +43,16 @@ use crate::{Entry, Page, Pruned, Record, Result, SessionKey, SetMode, UserId, Ve
 ///   traces. Drivers' own texts carry keys, so they are not passed on. Where an error is about one
 ///   record, [`Error::key`](crate::Error::key) gives its key to code, never to text.
 /// - **E3** Every operation on keys ends within the operation timeout, waiting for pool and batch
-///   included; past it, `Timeout`. The sweeping ones (`list_by_user`, `destroy_by_user`, `prune`,
-///   `count`, `clear`) apply it to each bounded command and have a sweep timeout for the whole. After
-///   the database is back, the store works again without help.
+///   included; past it, `Timeout`. The bulk operations (`list_by_user`, `destroy_by_user`, `prune`,
+///   `count`, `clear`, `scan`) apply it to each bounded command and have a bulk timeout for the whole.
+///   After the database is back, the store works again without help.
 /// - **Z1** Data over the configured limit (1 MiB unless set) is `TooLarge`, before anything is sent.
 ///   Bytes in the database that are not ours are `Corrupt`, never a panic.
-/// - **Z2** `destroy`, `destroy_by_user`, `prune` and `clear` work on corrupt records; a list skips
-///   them and says so to tracing and metrics.
+/// - **Z2** `destroy`, `destroy_by_user`, `prune` and `clear` work on corrupt records; lists and scans
+///   skip them and report it to tracing and metrics.
+/// - **Z3** A write (`set`, `import`) or rotation that falls on a live corrupt record is `Corrupt` and
+///   changes nothing. `destroy` of one returns `true`. `destroy_by_user` removes and does not count the
+///   corrupt records that it finds in the user's index.
 /// - **F1** All this speaks of what the database kept. Each store's page states, for crash, restart and
 ///   failover, which acknowledged writes may be lost, how long a deposed primary may answer, and which
 ///   settings close the gap.
@@ -59,6 +66,10 @@ use crate::{Entry, Page, Pruned, Record, Result, SessionKey, SetMode, UserId, Ve
 /// only a refusal may cost a second read, to name its kind. Every method is required: a default that is
 /// weaker than the contract would compile and ship. A wrapper forwards every method, and
 /// `#[deny(clippy::missing_trait_methods)]` on it keeps it so.
+///
+/// A store on a networked database implements [`backend::Backend`](crate::backend::Backend) instead, and
+/// gets batching, deadlines, retries and this trait from [`backend::Store`](crate::backend::Store). (Both
+/// need the feature `backend`.)
 ///
 /// These do a part of the work: [`Namespace::new`](crate::Namespace::new) (N1), [`Write::check_size`]
 /// (Z1), [`timeout_millis`](crate::timeout_millis) (I1), [`Version::generate`] (S4), the constructors of
@@ -100,6 +111,19 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     ///
     /// `Corrupt` when the record cannot be read (Z1); the database's failures.
     async fn get(&self, key: &SessionKey) -> Result<Option<Record>>;
+
+    /// Reads a session unless it is still at a version that the caller holds.
+    ///
+    /// It costs a few bytes if the session has not changed: the answer then carries no data.
+    ///
+    /// - **G5** Returns [`Gone`](IfChanged::Gone) if the session is not live,
+    ///   [`Unchanged`](IfChanged::Unchanged) with the current times exactly if it is live at `version`, and
+    ///   else the [record](IfChanged::Changed). G1 to G4 hold.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get).
+    async fn get_if_changed(&self, key: &SessionKey, version: Version) -> Result<IfChanged>;
 
     /// Writes a session under a precondition, and returns its new version.
     ///
@@ -158,6 +182,35 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// The database's failures.
     async fn destroy(&self, key: &SessionKey) -> Result<bool>;
 
+    /// Ends a session only if it is still at a version.
+    ///
+    /// - **D4** Destroys the session only at `version`; `Conflict` if it has changed, and nothing is changed
+    ///   then. `Ok(true)` if it was live at that version, `Ok(false)` if it is not live. D1 to D3 hold.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` as above; `Corrupt` if the live record cannot be read (Z1), and nothing is changed; the
+    /// database's failures.
+    async fn destroy_if(&self, key: &SessionKey, version: Version) -> Result<bool>;
+
+    /// Writes a session as a record of another store describes it.
+    ///
+    /// It is for copying sessions between stores and for adopting them. Applications use
+    /// [`set`](Self::set).
+    ///
+    /// - **W1** Writes owner, data and all four times of `record` under `key`, creating the session or
+    ///   replacing the one that is there. `expires_at` is capped by `deadline`. The version is new and is
+    ///   returned. A record that is dead by this store's clock is not written and changes nothing:
+    ///   `Ok(None)`.
+    ///
+    /// `record.meta.version` and `record.read_at` are not used.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if `created_at` is not before `deadline`; `TooLarge` (Z1); `Corrupt` (Z3); the
+    /// database's failures.
+    async fn import(&self, key: &SessionKey, record: &Record) -> Result<Option<Version>>;
+
     /// Gives a session a new key and writes it, against session fixation: the same session under a new
     /// ID.
     ///
@@ -185,9 +238,11 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// - **R2** Judged in this order, nothing changed in each: `from == to`: `InvalidInput`; `from` not
     ///   live: `NotFound`; its version is not the expected one: `Conflict`; `to` live: `AlreadyExists`.
     /// - **R3** Of several concurrent rotations of one key, exactly one succeeds.
-    /// - **R4** At no moment are both keys unreadable. Where the two keys cannot change in one step
+    /// - **R4** At no moment are both keys unreadable. If the two keys cannot change in one step
     ///   (Redis Cluster), a crash or an unknown outcome may leave an unacknowledged `to`; it is listed
     ///   and ends like any session. This also limits R2, D3 and K1, for `to` only.
+    /// - **R5** Between keys of different [`placement`](Self::placement), `rotate` is `Unsupported` and
+    ///   changes nothing.
     ///
     /// # Errors
     ///
@@ -200,6 +255,14 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
         write: &Write,
         expected: Option<Version>,
     ) -> Result<Version>;
+
+    /// Returns where the store keeps a key, as far as rotation is concerned.
+    ///
+    /// - **W2** Keys of equal placement rotate in one atomic step. The placement of a key never changes, and
+    ///   is the same on every handle of the namespace.
+    ///
+    /// A store that rotates between any two keys returns 0 for all of them.
+    fn placement(&self, key: &SessionKey) -> u16;
 
     /// Lists a user's sessions, by ascending key bytes.
     ///
@@ -259,6 +322,43 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// The database's failures.
     async fn clear(&self) -> Result<u64>;
 
+    /// Walks through all live sessions of the namespace, a piece at a time.
+    ///
+    /// Begin without a cursor and go on with [`ScanPage::next`] until it is `None`. `limit` is about how many
+    /// records one call looks at; a page may have fewer entries, and on Redis a few more.
+    ///
+    /// - **A1** Each session that is live throughout the walk is returned at least once, and none that was
+    ///   dead throughout. The order is the store's own. Duplicates and empty pages are allowed, and only an
+    ///   absent cursor ends the walk. On Redis Cluster, a failover or a slot that moves during a walk may end
+    ///   it with an error; it can begin again.
+    /// - **A2** The cursor is opaque text without secrets. Any handle on any node can continue it. Text that
+    ///   is no cursor of this store is `InvalidInput`.
+    /// - **A3** Each call does bounded work, also if most keys of the database belong to others.
+    ///
+    /// # Example: every live session
+    ///
+    /// ```
+    /// use session_store_core::{Entry, Result, SessionStore};
+    ///
+    /// async fn all(store: &dyn SessionStore) -> Result<Vec<Entry>> {
+    ///     let (mut entries, mut cursor) = (Vec::new(), None);
+    ///     loop {
+    ///         let page = store.scan(cursor.as_ref(), 1_000).await?;
+    ///         entries.extend(page.entries);
+    ///         cursor = page.next;
+    ///         if cursor.is_none() {
+    ///             return Ok(entries);
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the limit is not within 1 and 1,000, or the cursor is none of this store's (A2); the
+    /// database's failures.
+    async fn scan(&self, cursor: Option<&ScanCursor>, limit: u32) -> Result<ScanPage>;
+
     /// Asks the database for a sign of life.
     ///
     /// - **H1** `ping` is `Ok` after a real answer of a database that can serve this store now, and
@@ -268,4 +368,14 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     ///
     /// The database's failures.
     async fn ping(&self) -> Result<()>;
+
+    /// Closes the store with all its handles.
+    ///
+    /// Connections that the store made are closed; a pool or client that it was given stays open.
+    ///
+    /// - **W3** After `close`, every method returns `Unavailable`, at once. What was under way finishes, or
+    ///   reports an [unknown outcome](crate::Error::outcome_unknown). Closing again does nothing.
+    ///
+    /// `close` returns when what was under way has ended, at the latest after the operation timeout.
+    async fn close(&self);
 }

@@ -39,6 +39,15 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// Returns the owner that is this user, or nobody.
+    ///
+    /// A write at a version can name the owner whom the session has at that version: it says the same as
+    /// [`Keep`](Self::Keep), and spares the store to look the owner up.
+    #[must_use]
+    pub fn exactly(user: Option<&UserId>) -> Self {
+        user.map_or(Self::Anonymous, |user| Self::User(user.clone()))
+    }
+
     /// The user after a write on a session that belonged to `before`.
     #[must_use]
     pub fn after(&self, before: Option<&UserId>) -> Option<UserId> {
@@ -126,17 +135,22 @@ impl Write {
     ///
     /// `TooLarge` when the data has more than `limit` bytes.
     pub fn check_size(&self, limit: usize) -> Result<()> {
-        let len = self.data.len();
-        if len > limit {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!(
-                    "the data has {len} bytes and the limit is {limit}; keep less in the session or raise the data limit"
-                ),
-            ));
-        }
-        Ok(())
+        check_data_size(&self.data, limit)
     }
+}
+
+/// Refuses data over a store's limit (clause Z1).
+pub(crate) fn check_data_size(data: &Bytes, limit: usize) -> Result<()> {
+    let len = data.len();
+    if len > limit {
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!(
+                "the data has {len} bytes and the limit is {limit}; keep less in the session or raise the data limit"
+            ),
+        ));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Write {

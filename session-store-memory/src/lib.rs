@@ -3,6 +3,7 @@
 mod clock;
 mod config;
 mod index;
+mod scan;
 mod shard;
 mod shared;
 mod store;

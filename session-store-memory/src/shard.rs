@@ -14,6 +14,13 @@ pub(crate) struct Slot {
     pub(crate) data: Bytes,
 }
 
+impl Slot {
+    /// Whether a `destroy` of it ends something: one that cannot be read counts as live (Z3).
+    pub(crate) fn is_live_or_corrupt(&self, now: Timestamp) -> bool {
+        self.meta.is_live(now) || self.meta.check(&self.key).is_err()
+    }
+}
+
 /// A table of boxed slots: a table grows by doubling, and an empty place in it costs nine bytes, not a
 /// whole slot.
 #[derive(Debug, Default)]

@@ -1,12 +1,16 @@
 //! What the handles share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use session_store_core::{Entry, Meta, Page, Pruned, SessionKey, UserId, corrupt_record_skipped};
+use session_store_core::{
+    Entry, Error, ErrorKind, Meta, Page, Pruned, Result, SessionKey, UserId, corrupt_record_skipped,
+};
 
 use crate::Clock;
 use crate::index::Index;
+use crate::scan::Position;
 use crate::shard::{Shard, Shards, Slot};
 
 /// What all handles of a store share: the sessions, and the index that follows them.
@@ -15,11 +19,49 @@ pub(crate) struct Shared {
     pub(crate) index: Index,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) data_limit: usize,
+    pub(crate) is_closed: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn new(clock: Arc<dyn Clock>, data_limit: usize) -> Self {
-        Self { shards: Shards::new(), index: Index::new(), clock, data_limit }
+        let is_closed = AtomicBool::new(false);
+        Self { shards: Shards::new(), index: Index::new(), clock, data_limit, is_closed }
+    }
+
+    /// Refuses a call to a store that is closed (W3).
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Unavailable, "the store is closed").with_transient(false));
+        }
+        Ok(())
+    }
+
+    /// Returns live sessions from a position on, and where to go on.
+    pub(crate) fn scan(&self, from: Position, limit: usize) -> (Vec<Entry>, Option<Position>) {
+        let shard = self.shards.lock_at(from.shard);
+        let now = self.clock.now();
+        // A table has no order that lasts, so the walk goes by the keys.
+        let mut slots: Vec<_> =
+            shard.iter().filter(|slot| from.after.is_none_or(|after| slot.key > after)).collect();
+        let has_more = slots.len() > limit;
+        if has_more {
+            slots.select_nth_unstable_by_key(limit, |slot| slot.key);
+            slots.truncate(limit);
+        }
+        let next = match slots.iter().map(|slot| slot.key).max() {
+            Some(last) if has_more => Some(Position { shard: from.shard, after: Some(last) }),
+            _ if from.shard + 1 < Shards::COUNT => Some(Position { shard: from.shard + 1, after: None }),
+            _ => None,
+        };
+        let mut entries = Vec::with_capacity(slots.len());
+        for slot in slots {
+            if slot.meta.check(&slot.key).is_err() {
+                corrupt_record_skipped("memory");
+            } else if slot.meta.is_live(now) {
+                entries.push(Entry { key: slot.key, meta: slot.meta.clone() });
+            }
+        }
+        (entries, next)
     }
 
     /// Puts a slot in the place of whatever was there, and the index right.
@@ -51,7 +93,8 @@ impl Shared {
         if shard.slot(key).is_none_or(|slot| slot.meta.user.as_ref() != Some(user)) {
             return false;
         }
-        self.remove(&mut shard, key).is_some_and(|slot| slot.meta.is_live(now))
+        // One that cannot be read is removed, and not counted (Z3).
+        self.remove(&mut shard, key).is_some_and(|slot| slot.meta.is_live(now) && slot.meta.check(key).is_ok())
     }
 
     pub(crate) async fn prune(&self, limit: u32) -> Pruned {

@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use session_store_core::{
-    Entry, Error, Meta, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
-    timeout_millis,
+    Entry, Error, IfChanged, Meta, Page, Pruned, Record, Result, ScanCursor, ScanPage, SessionKey, SessionStore, SetMode,
+    UserId, Version, Write, timeout_millis,
 };
 
 use crate::Builder;
 use crate::shard::Shard;
+use crate::scan::Position;
 use crate::shared::{Handle, Shared};
 use crate::sweeper::Sweeper;
 
@@ -98,13 +100,26 @@ impl MemoryStore {
 #[async_trait]
 impl SessionStore for MemoryStore {
     async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
+        self.shared.check_open()?;
         let shard = self.shared.shards.lock(key);
         let read_at = self.shared.clock.now();
         let slot = shard.live(key, read_at)?;
         Ok(slot.map(|slot| Record { meta: slot.meta.clone(), data: slot.data.clone(), read_at }))
     }
 
+    async fn get_if_changed(&self, key: &SessionKey, version: Version) -> Result<IfChanged> {
+        self.shared.check_open()?;
+        let shard = self.shared.shards.lock(key);
+        let read_at = self.shared.clock.now();
+        Ok(match shard.live(key, read_at)? {
+            None => IfChanged::Gone,
+            Some(slot) if slot.meta.version == version => IfChanged::Unchanged { meta: slot.meta.clone(), read_at },
+            Some(slot) => IfChanged::Changed(Record { meta: slot.meta.clone(), data: slot.data.clone(), read_at }),
+        })
+    }
+
     async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
+        self.shared.check_open()?;
         write.check_size(self.shared.data_limit)?;
         let version = Version::generate()?;
         // A copy: what the caller holds may be a small piece of a large buffer.
@@ -124,6 +139,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<bool> {
+        self.shared.check_open()?;
         timeout_millis(idle)?;
         let mut shard = self.shared.shards.lock(key);
         let now = self.shared.clock.now();
@@ -133,9 +149,39 @@ impl SessionStore for MemoryStore {
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<bool> {
+        self.shared.check_open()?;
         let mut shard = self.shared.shards.lock(key);
         let now = self.shared.clock.now();
-        Ok(self.shared.remove(&mut shard, key).is_some_and(|slot| slot.meta.is_live(now)))
+        Ok(self.shared.remove(&mut shard, key).is_some_and(|slot| slot.is_live_or_corrupt(now)))
+    }
+
+    async fn destroy_if(&self, key: &SessionKey, version: Version) -> Result<bool> {
+        self.shared.check_open()?;
+        let mut shard = self.shared.shards.lock(key);
+        let now = self.shared.clock.now();
+        match shard.live(key, now)? {
+            None => return Ok(false),
+            Some(slot) if slot.meta.version != version => return Err(Error::conflict(key)),
+            Some(_) => {}
+        }
+        Ok(self.shared.remove(&mut shard, key).is_some())
+    }
+
+    async fn import(&self, key: &SessionKey, record: &Record) -> Result<Option<Version>> {
+        self.shared.check_open()?;
+        record.check_size(self.shared.data_limit)?;
+        let version = Version::generate()?;
+        let meta = record.meta.imported(version)?;
+        let data = Bytes::copy_from_slice(&record.data);
+        let mut shard = self.shared.shards.lock(key);
+        let now = self.shared.clock.now();
+        // Refuses to replace a live record that cannot be read (Z3).
+        shard.live(key, now)?;
+        if !meta.is_live(now) {
+            return Ok(None);
+        }
+        self.shared.put(&mut shard, *key, meta, data);
+        Ok(Some(version))
     }
 
     async fn rotate(
@@ -145,6 +191,7 @@ impl SessionStore for MemoryStore {
         write: &Write,
         expected: Option<Version>,
     ) -> Result<Version> {
+        self.shared.check_open()?;
         if from == to {
             return Err(Error::same_key(from));
         }
@@ -166,7 +213,12 @@ impl SessionStore for MemoryStore {
         Ok(version)
     }
 
+    fn placement(&self, _key: &SessionKey) -> u16 {
+        0
+    }
+
     async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
+        self.shared.check_open()?;
         loop {
             // A page is begun anew only after another operation has gone on, so someone always does.
             if let Some(entries) = self.shared.page(user, page) {
@@ -176,6 +228,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn destroy_by_user(&self, user: &UserId, except: Option<&SessionKey>) -> Result<u64> {
+        self.shared.check_open()?;
         let mut ended = 0;
         loop {
             let mut keys = self.shared.index.page(user, None, usize::MAX);
@@ -195,6 +248,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn prune(&self, limit: u32) -> Result<Pruned> {
+        self.shared.check_open()?;
         if limit == 0 {
             return Err(Error::invalid_input("a prune removes at least one record; give a limit of 1 or more"));
         }
@@ -202,12 +256,14 @@ impl SessionStore for MemoryStore {
     }
 
     async fn count(&self) -> Result<u64> {
+        self.shared.check_open()?;
         let now = self.shared.clock.now();
         let live = |shard: &Shard| shard.iter().filter(|slot| slot.meta.is_live(now)).count() as u64;
         Ok(self.shared.shards.one_by_one().map(|shard| live(&shard)).sum())
     }
 
     async fn clear(&self) -> Result<u64> {
+        self.shared.check_open()?;
         // All at once: a rotation must not carry a session from a shard ahead to one behind.
         let mut shards = self.shared.shards.lock_all();
         let now = self.shared.clock.now();
@@ -219,7 +275,19 @@ impl SessionStore for MemoryStore {
         Ok(ended as u64)
     }
 
+    async fn scan(&self, cursor: Option<&ScanCursor>, limit: u32) -> Result<ScanPage> {
+        self.shared.check_open()?;
+        Page::check_limit(limit)?;
+        let position = cursor.map(Position::decode).transpose()?.unwrap_or_default();
+        let (entries, next) = self.shared.scan(position, limit as usize);
+        Ok(ScanPage { entries, next: next.map(Position::encode) })
+    }
+
     async fn ping(&self) -> Result<()> {
-        Ok(())
+        self.shared.check_open()
+    }
+
+    async fn close(&self) {
+        self.shared.is_closed.store(true, Ordering::Release);
     }
 }

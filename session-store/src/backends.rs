@@ -23,12 +23,12 @@ fn when<B>(builder: B, is_on: bool, switch: impl FnOnce(B) -> B) -> B {
 
 #[cfg(feature = "memory")]
 pub(crate) fn memory(url: &str) -> Result<Arc<dyn SessionStore>> {
-    use std::num::NonZeroUsize;
     use std::time::Duration;
 
+    use session_store_core::backend::StoreOptions;
     use session_store_memory::{Builder, MemoryStore};
 
-    use crate::known::{DATA_LIMIT, PRUNE_EVERY};
+    use crate::known::PRUNE_EVERY;
 
     let (rest, given) = Parameters::take(url, Backend::Memory)?;
     if !matches!(rest.as_str(), "memory:" | "memory:?" | "memory://" | "memory://?") {
@@ -38,88 +38,66 @@ pub(crate) fn memory(url: &str) -> Result<Arc<dyn SessionStore>> {
         ));
     }
     let builder = MemoryStore::builder();
-    let builder = set(builder, given.read(&DATA_LIMIT)?.map(NonZeroUsize::get), Builder::data_limit);
+    let builder = given.pass_on(builder, |builder, name, value| {
+        let mut options = StoreOptions::default();
+        options.set(name, value)?;
+        Ok(builder.data_limit(options.data_limit))
+    })?;
     let builder = set(builder, given.read::<Duration>(&PRUNE_EVERY)?, Builder::prune_every);
     Ok(Arc::new(builder.build()?))
 }
 
 #[cfg(feature = "redis")]
 pub(crate) async fn redis(url: &str) -> Result<Arc<dyn SessionStore>> {
-    use std::num::NonZeroUsize;
-
     use session_store_core::Namespace;
-    use session_store_redis::{Builder, RedisStore};
+    use session_store_redis::{RedisStore, RedisStoreBuilder};
 
-    use crate::known::{
-        ALLOW_EVICTION, BATCH_SIZE, BATCHES_IN_FLIGHT, CONNECT_TIMEOUT, DATA_LIMIT, NAMESPACE, OPERATION_TIMEOUT,
-        SWEEP_TIMEOUT, WAIT_REPLICAS,
-    };
+    use crate::known::{ALLOW_EVICTION, NAMESPACE, WAIT_REPLICAS};
 
     let (rest, given) = Parameters::take(url, Backend::Redis)?;
     let builder = RedisStore::builder(crate::hosts::server(&rest, &given)?);
     let builder = set(builder, given.read(&NAMESPACE)?, |builder, name: Namespace| builder.prefix(name.as_str()));
-    let builder = set(builder, given.read(&OPERATION_TIMEOUT)?, Builder::operation_timeout);
-    let builder = set(builder, given.read(&CONNECT_TIMEOUT)?, Builder::connect_timeout);
-    let builder = set(builder, given.read(&SWEEP_TIMEOUT)?, Builder::sweep_timeout);
-    let builder = set(builder, given.read(&DATA_LIMIT)?.map(NonZeroUsize::get), Builder::data_limit);
-    let builder = set(builder, given.read(&BATCH_SIZE)?.map(NonZeroUsize::get), Builder::batch_size);
-    let builder = set(builder, given.read(&BATCHES_IN_FLIGHT)?.map(NonZeroUsize::get), Builder::batches_in_flight);
-    let builder = set(builder, given.read(&WAIT_REPLICAS)?, Builder::wait_replicas);
-    let builder = when(builder, given.read(&ALLOW_EVICTION)? == Some(true), Builder::allow_eviction);
+    let builder = given.pass_on(builder, RedisStoreBuilder::option)?;
+    let builder = set(builder, given.read(&WAIT_REPLICAS)?, RedisStoreBuilder::wait_replicas);
+    let builder = when(builder, given.read(&ALLOW_EVICTION)? == Some(true), RedisStoreBuilder::allow_eviction);
     Ok(Arc::new(builder.build().await?))
 }
 
 #[cfg(feature = "postgres")]
 pub(crate) async fn postgres(url: &str) -> Result<Arc<dyn SessionStore>> {
-    use std::num::{NonZeroU32, NonZeroUsize};
+    use std::num::NonZeroU32;
 
     use session_store_core::Namespace;
-    use session_store_postgres::{Builder, PostgresStore};
+    use session_store_postgres::{PostgresStore, PostgresStoreBuilder};
 
-    use crate::known::{
-        BATCH_SIZE, BATCHES_IN_FLIGHT, CONNECT_TIMEOUT, CONNECTIONS, DATA_LIMIT, NAMESPACE, OPERATION_TIMEOUT, SCHEMA,
-        SETUP, SWEEP_TIMEOUT, TRANSACTION_POOLER, UNLOGGED,
-    };
+    use crate::known::{CONNECTIONS, NAMESPACE, SCHEMA, SETUP, TRANSACTION_POOLER, UNLOGGED};
 
     let (rest, given) = Parameters::take(url, Backend::Postgres)?;
     let builder = PostgresStore::builder(rest);
     let builder = set(builder, given.read(&NAMESPACE)?, |builder, name: Namespace| builder.table(name.as_str()));
-    let builder = set(builder, given.read::<String>(&SCHEMA)?, Builder::schema);
-    let builder = set(builder, given.read(&OPERATION_TIMEOUT)?, Builder::operation_timeout);
-    let builder = set(builder, given.read(&CONNECT_TIMEOUT)?, Builder::connect_timeout);
-    let builder = set(builder, given.read(&SWEEP_TIMEOUT)?, Builder::sweep_timeout);
-    let builder = set(builder, given.read(&DATA_LIMIT)?.map(NonZeroUsize::get), Builder::data_limit);
-    let builder = set(builder, given.read(&CONNECTIONS)?.map(NonZeroU32::get), Builder::connections);
-    let builder = set(builder, given.read(&BATCH_SIZE)?.map(NonZeroUsize::get), Builder::batch_size);
-    let builder = set(builder, given.read(&BATCHES_IN_FLIGHT)?.map(NonZeroUsize::get), Builder::batches_in_flight);
-    let builder = set(builder, given.read(&TRANSACTION_POOLER)?, Builder::transaction_pooler);
-    let builder = when(builder, given.read(&UNLOGGED)? == Some(true), Builder::unlogged);
-    let builder = when(builder, given.read(&SETUP)? != Some(false), Builder::migrate);
+    let builder = given.pass_on(builder, PostgresStoreBuilder::option)?;
+    let builder = set(builder, given.read::<String>(&SCHEMA)?, PostgresStoreBuilder::schema);
+    let builder = set(builder, given.read(&CONNECTIONS)?.map(NonZeroU32::get), PostgresStoreBuilder::connections);
+    let builder = set(builder, given.read(&TRANSACTION_POOLER)?, PostgresStoreBuilder::transaction_pooler);
+    let builder = when(builder, given.read(&UNLOGGED)? == Some(true), PostgresStoreBuilder::unlogged);
+    let builder = when(builder, given.read(&SETUP)? != Some(false), PostgresStoreBuilder::migrate);
     Ok(Arc::new(builder.build().await?))
 }
 
 #[cfg(feature = "mongo")]
 pub(crate) async fn mongo(url: &str) -> Result<Arc<dyn SessionStore>> {
-    use std::num::{NonZeroU32, NonZeroUsize};
+    use std::num::NonZeroU32;
 
     use session_store_core::Namespace;
-    use session_store_mongo::{Builder, MongoStore};
+    use session_store_mongo::{MongoStore, MongoStoreBuilder};
 
-    use crate::known::{
-        BATCH_SIZE, BATCHES_IN_FLIGHT, CONNECT_TIMEOUT, CONNECTIONS, DATA_LIMIT, NAMESPACE, OPERATION_TIMEOUT, SETUP,
-        SWEEP_TIMEOUT,
-    };
+    use crate::known::{CONNECTIONS, NAMESPACE, SETUP};
 
     let (rest, given) = Parameters::take(url, Backend::Mongo)?;
     let builder = MongoStore::builder(rest);
     let builder = set(builder, given.read(&NAMESPACE)?, |builder, name: Namespace| builder.collection(name.as_str()));
-    let builder = set(builder, given.read(&OPERATION_TIMEOUT)?, Builder::operation_timeout);
-    let builder = set(builder, given.read(&CONNECT_TIMEOUT)?, Builder::connect_timeout);
-    let builder = set(builder, given.read(&SWEEP_TIMEOUT)?, Builder::sweep_timeout);
-    let builder = set(builder, given.read(&DATA_LIMIT)?.map(NonZeroUsize::get), Builder::data_limit);
-    let builder = set(builder, given.read(&CONNECTIONS)?.map(NonZeroU32::get), Builder::connections);
-    let builder = set(builder, given.read(&BATCH_SIZE)?.map(NonZeroUsize::get), Builder::batch_size);
-    let builder = set(builder, given.read(&BATCHES_IN_FLIGHT)?.map(NonZeroUsize::get), Builder::batches_in_flight);
-    let builder = when(builder, given.read(&SETUP)? != Some(false), Builder::ensure_indexes);
+    let builder = given.pass_on(builder, MongoStoreBuilder::option)?;
+    let builder = set(builder, given.read(&CONNECTIONS)?.map(NonZeroU32::get), MongoStoreBuilder::connections);
+    let builder = when(builder, given.read(&SETUP)? != Some(false), MongoStoreBuilder::ensure_indexes);
     Ok(Arc::new(builder.build().await?))
 }

@@ -74,7 +74,7 @@ mod tests {
     use session_store_core::ErrorKind;
 
     use super::*;
-    use crate::known::ALL;
+    use crate::known::all;
 
     fn is_on(backend: Backend) -> bool {
         match backend {
@@ -97,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_store_reads_each_of_its_parameters() {
-        for known in ALL {
+        for known in all() {
             for backend in known.of.iter().filter(|backend| is_on(**backend)) {
                 let error = connect(&format!("{}?{}=", url_of(*backend), known.name)).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Config);

@@ -1,13 +1,13 @@
 //! Redis URLs with several hosts: the nodes of a Cluster, or Sentinels.
 
 use session_store_core::{Error, Result};
-use session_store_redis::Server;
+use session_store_redis::RedisEndpoint;
 
 use crate::known::{CLUSTER, SENTINEL, SENTINEL_PASSWORD, SENTINEL_USER};
 use crate::parameters::Parameters;
 
 /// The server or servers of a URL whose parameters of ours have been taken out.
-pub(crate) fn server(url: &str, given: &Parameters) -> Result<Server> {
+pub(crate) fn server(url: &str, given: &Parameters) -> Result<RedisEndpoint> {
     let is_cluster = given.read::<bool>(&CLUSTER)?.unwrap_or(false);
     let master = given.read::<String>(&SENTINEL)?;
     let (user, password) = (given.read::<String>(&SENTINEL_USER)?, given.read::<String>(&SENTINEL_PASSWORD)?);
@@ -45,18 +45,18 @@ fn one_by_one(url: &str) -> Vec<String> {
 
 #[cfg(feature = "redis-cluster")]
 #[allow(clippy::unnecessary_wraps, reason = "without the feature it fails")]
-fn cluster(urls: Vec<String>) -> Result<Server> {
-    Ok(Server::cluster(urls))
+fn cluster(urls: Vec<String>) -> Result<RedisEndpoint> {
+    Ok(RedisEndpoint::cluster(urls))
 }
 
 #[cfg(not(feature = "redis-cluster"))]
-fn cluster(_urls: Vec<String>) -> Result<Server> {
+fn cluster(_urls: Vec<String>) -> Result<RedisEndpoint> {
     Err(crate::scheme::lacks("`session_cluster=true`", "redis-cluster"))
 }
 
 /// The URLs lead to the Sentinels, but what they say of a user, a password and a database is for the master.
 #[cfg(feature = "redis-sentinel")]
-fn sentinel(urls: &[String], master: &str, user: Option<&str>, password: Option<&str>) -> Result<Server> {
+fn sentinel(urls: &[String], master: &str, user: Option<&str>, password: Option<&str>) -> Result<RedisEndpoint> {
     use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
     use redis::{ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, TlsMode};
 
@@ -91,7 +91,7 @@ fn no_address() -> Error {
 }
 
 #[cfg(not(feature = "redis-sentinel"))]
-fn sentinel(_urls: &[String], _master: &str, _user: Option<&str>, _password: Option<&str>) -> Result<Server> {
+fn sentinel(_urls: &[String], _master: &str, _user: Option<&str>, _password: Option<&str>) -> Result<RedisEndpoint> {
     Err(crate::scheme::lacks("`session_sentinel`", "redis-sentinel"))
 }
 
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::scheme::Backend;
 
-    fn server_of(url: &str) -> Result<Server> {
+    fn server_of(url: &str) -> Result<RedisEndpoint> {
         let (rest, given) = Parameters::take(url, Backend::Redis)?;
         server(&rest, &given)
     }
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn a_url_leads_to_one_kind_of_servers() {
-        assert_eq!(format!("{:?}", server_of("redis://a").unwrap()), "Server(one)");
-        assert_eq!(format!("{:?}", server_of("redis://a?session_cluster=false").unwrap()), "Server(one)");
+        assert_eq!(format!("{:?}", server_of("redis://a").unwrap()), "RedisEndpoint(one)");
+        assert_eq!(format!("{:?}", server_of("redis://a?session_cluster=false").unwrap()), "RedisEndpoint(one)");
         let refused = [
             ("redis://:hunter2@a,b", "several hosts"),
             ("redis://:hunter2@a,b?session_cluster=false", "several hosts"),
@@ -144,14 +144,14 @@ mod tests {
     fn clusters_and_sentinels_have_features() {
         let (cluster, sentinel) = ("redis://a,b?session_cluster=true", "redis://:p@a,b/1?session_sentinel=m");
         if cfg!(feature = "redis-cluster") {
-            assert_eq!(format!("{:?}", server_of(cluster).unwrap()), "Server(Cluster)");
+            assert_eq!(format!("{:?}", server_of(cluster).unwrap()), "RedisEndpoint(Cluster)");
         } else {
             let error = server_of(cluster).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported);
             assert!(error.to_string().contains("the feature `redis-cluster`"), "{error}");
         }
         if cfg!(feature = "redis-sentinel") {
-            assert_eq!(format!("{:?}", server_of(sentinel).unwrap()), "Server(Sentinel)");
+            assert_eq!(format!("{:?}", server_of(sentinel).unwrap()), "RedisEndpoint(Sentinel)");
             let error = server_of("redis://:hunter2@a,:x/1?session_sentinel=m").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(error.to_string().contains("Sentinel is not valid"), "{error}");

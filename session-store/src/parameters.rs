@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use session_store_core::{Error, Result};
 
-use crate::known::{ALL, Known, PREFIX, names_of};
+use crate::known::{Known, PREFIX, all, names_of};
 use crate::scheme::Backend;
 use crate::value::Value;
 
@@ -35,13 +35,23 @@ impl Parameters {
     }
 
     fn add(&mut self, pair: &Pair<'_>, backend: Backend) -> Result<()> {
-        let known = ALL.into_iter().find(|known| known.name == pair.name && known.of.contains(&backend));
+        let known = all().find(|known| known.name == pair.name && known.of.contains(&backend));
         let known = known.ok_or_else(|| no_such(&pair.name, backend))?;
         if self.0.iter().any(|(other, _)| other.name == known.name) {
             return Err(Error::config(format!("`{}` is given more than once; it takes {}", known.name, known.takes)));
         }
         self.0.push((known, decoded(pair.value).ok_or_else(|| unreadable(known))?));
         Ok(())
+    }
+
+    /// Passes on what was given of the options that all stores have.
+    pub(crate) fn pass_on<T>(&self, to: T, set: impl Fn(T, &str, &str) -> Result<T>) -> Result<T> {
+        let options = self.0.iter().filter_map(|(known, text)| Some((known, known.option()?, text)));
+        let mut to = to;
+        for (known, option, text) in options {
+            to = set(to, option, text).map_err(|_| unreadable(known))?;
+        }
+        Ok(to)
     }
 
     /// The value of a parameter, if it was given.
@@ -116,7 +126,9 @@ mod tests {
     use session_store_core::{ErrorKind, Namespace};
 
     use super::*;
-    use crate::known::{BATCH_SIZE, DATA_LIMIT, NAMESPACE, OPERATION_TIMEOUT, PRUNE_EVERY, SCHEMA, SETUP};
+    use session_store_core::backend::StoreOptions;
+
+    use crate::known::{CONNECTIONS, NAMESPACE, PRUNE_EVERY, SCHEMA, SETUP};
 
     fn refusal(url: &str) -> Error {
         let (backend, url) = Backend::of(url).unwrap();
@@ -155,9 +167,11 @@ mod tests {
         let parameters = Parameters::take(url, Backend::Postgres).unwrap().1;
         assert_eq!(parameters.read::<Namespace>(&NAMESPACE).unwrap().unwrap().as_str(), "a&b+\u{e9}");
         assert_eq!(parameters.read::<bool>(&SETUP).unwrap(), Some(false));
-        assert_eq!(parameters.read::<Duration>(&OPERATION_TIMEOUT).unwrap(), Some(Duration::from_millis(5)));
+        let set = |mut options: StoreOptions, name: &str, value: &str| options.set(name, value).map(|()| options);
+        let options = parameters.pass_on(StoreOptions::default(), set).unwrap();
+        assert_eq!(options.operation_timeout, Duration::from_millis(5));
         assert_eq!(parameters.read::<String>(&SCHEMA).unwrap().unwrap(), "%");
-        assert_eq!(parameters.read::<u32>(&BATCH_SIZE).unwrap(), None);
+        assert_eq!(parameters.read::<u32>(&CONNECTIONS).unwrap(), None);
     }
 
     #[test]
@@ -170,11 +184,15 @@ mod tests {
         }
         let parameters = Parameters::take("memory:?session_data_limit=hunter2&session_prune_every", Backend::Memory);
         let parameters = parameters.unwrap().1;
-        for (known, takes) in [(&DATA_LIMIT, "a number of bytes"), (&PRUNE_EVERY, "a time such as")] {
-            let error = parameters.read::<Duration>(known).unwrap_err();
+        let set = |mut options: StoreOptions, name: &str, value: &str| options.set(name, value).map(|()| options);
+        let errors = [
+            (parameters.pass_on(StoreOptions::default(), set).unwrap_err(), "session_data_limit", "a number of bytes"),
+            (parameters.read::<Duration>(&PRUNE_EVERY).unwrap_err(), "session_prune_every", "a time such as"),
+        ];
+        for (error, name, takes) in errors {
             assert_eq!(error.kind(), ErrorKind::Config);
             let text = error.to_string();
-            assert!(text.contains(known.name) && text.contains(takes) && !text.contains("hunter2"), "{text}");
+            assert!(text.contains(name) && text.contains(takes) && !text.contains("hunter2"), "{text}");
         }
     }
 

@@ -25,6 +25,11 @@ pub enum Event<'a> {
         /// Whose it is.
         user: &'a UserId,
     },
+    /// A session was written as a record of another store describes it.
+    Imported {
+        /// Its key.
+        key: &'a SessionKey,
+    },
     /// A session has a new ID.
     Rotated {
         /// The key that is dead now.
@@ -81,6 +86,7 @@ impl Event<'_> {
         match self {
             Self::Created { .. } => "created",
             Self::LoggedIn { .. } => "logged_in",
+            Self::Imported { .. } => "imported",
             Self::Rotated { .. } => "rotated",
             Self::Ended { .. } | Self::EndedAll { .. } | Self::Cleared { .. } => "ended",
             Self::Refused { .. } => "refused",

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::{Cause, Event, Observed, WHY, Why};
 use crate::{
-    Entry, Error, ErrorKind, Owner, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version,
-    Write,
+    Entry, Error, ErrorKind, IfChanged, Owner, Page, Pruned, Record, Result, ScanCursor, ScanPage, SessionKey,
+    SessionStore, SetMode, UserId, Version, Write,
 };
 
 impl<S> Observed<S> {
@@ -17,6 +17,19 @@ impl<S> Observed<S> {
             ErrorKind::Conflict => self.tell(&Event::Conflict { key }),
             kind @ (ErrorKind::NotFound | ErrorKind::AlreadyExists) => self.tell(&Event::Refused { key, kind }),
             _ => {}
+        }
+    }
+
+    /// Reports a session that was destroyed, or a destroy that was refused.
+    fn tell_end(&self, key: &SessionKey, answer: &Result<bool>) {
+        let why = WHY.try_with(|why| *why).unwrap_or(Why::Ended(Cause::Destroyed));
+        match answer {
+            Ok(true) => self.tell(&match why {
+                Why::Ended(cause) => Event::Ended { key, cause },
+                Why::LimitReached => Event::Refused { key, kind: ErrorKind::LimitReached },
+            }),
+            Ok(false) => {}
+            Err(error) => self.tell_refusal(key, error),
         }
     }
 }
@@ -35,6 +48,18 @@ impl<S: SessionStore> SessionStore for Observed<S> {
             operation.moved(record.data.len());
         }
         operation.end(&answer, Option::is_none);
+        answer
+    }
+
+    async fn get_if_changed(&self, key: &SessionKey, version: Version) -> Result<IfChanged> {
+        let mut operation = self.operation("get_if_changed");
+        let answer = self.store.get_if_changed(key, version).await;
+        match &answer {
+            Ok(IfChanged::Changed(record)) => operation.moved(record.data.len()),
+            Ok(IfChanged::Unchanged { .. }) => operation.moved(0),
+            _ => {}
+        }
+        operation.end(&answer, |answer| *answer == IfChanged::Gone);
         answer
     }
 
@@ -62,15 +87,32 @@ impl<S: SessionStore> SessionStore for Observed<S> {
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<bool> {
-        let why = WHY.try_with(|why| *why).unwrap_or(Why::Ended(Cause::Destroyed));
         let operation = self.operation("destroy");
         let answer = self.store.destroy(key).await;
         operation.end(&answer, |live| !live);
-        if let Ok(true) = answer {
-            self.tell(&match why {
-                Why::Ended(cause) => Event::Ended { key, cause },
-                Why::LimitReached => Event::Refused { key, kind: ErrorKind::LimitReached },
-            });
+        self.tell_end(key, &answer);
+        answer
+    }
+
+    async fn destroy_if(&self, key: &SessionKey, version: Version) -> Result<bool> {
+        let operation = self.operation("destroy_if");
+        let answer = self.store.destroy_if(key, version).await;
+        operation.end(&answer, |live| !live);
+        self.tell_end(key, &answer);
+        answer
+    }
+
+    async fn import(&self, key: &SessionKey, record: &Record) -> Result<Option<Version>> {
+        let mut operation = self.operation("import");
+        let answer = self.store.import(key, record).await;
+        if let Ok(Some(_)) = answer {
+            operation.moved(record.data.len());
+        }
+        operation.end(&answer, Option::is_none);
+        match &answer {
+            Ok(Some(_)) => self.tell(&Event::Imported { key }),
+            Ok(None) => {}
+            Err(error) => self.tell_refusal(key, error),
         }
         answer
     }
@@ -93,6 +135,10 @@ impl<S: SessionStore> SessionStore for Observed<S> {
             Err(error) => self.tell_refusal(error.key().unwrap_or(from), error),
         }
         answer
+    }
+
+    fn placement(&self, key: &SessionKey) -> u16 {
+        self.store.placement(key)
     }
 
     async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
@@ -139,10 +185,23 @@ impl<S: SessionStore> SessionStore for Observed<S> {
         answer
     }
 
+    async fn scan(&self, cursor: Option<&ScanCursor>, limit: u32) -> Result<ScanPage> {
+        let operation = self.operation("scan");
+        let answer = self.store.scan(cursor, limit).await;
+        operation.end(&answer, never);
+        answer
+    }
+
     async fn ping(&self) -> Result<()> {
         let operation = self.operation("ping");
         let answer = self.store.ping().await;
         operation.end(&answer, never);
         answer
+    }
+
+    async fn close(&self) {
+        let operation = self.operation("close");
+        self.store.close().await;
+        operation.end(&Ok(()), never);
     }
 }

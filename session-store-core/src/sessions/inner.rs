@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::builder::MaxPerUser;
 use super::pepper::Hashing;
 use crate::codec::Codec;
-use crate::{Error, ErrorKind, Policy, Record, Result, SessionId, SessionKey, SessionStore, SetMode, Version, Write};
+use crate::{Error, ErrorKind, Owner, Policy, Record, Result, SessionId, SessionKey, SessionStore, SetMode, Version, Write};
 
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -87,6 +87,7 @@ impl Inner {
     pub(super) async fn reencrypt(&self, key: &SessionKey, record: &Record, idle: Duration) -> Result<Upkeep> {
         let (data, policy) = self.codec.reencrypt_with(key, &record.data)?;
         let write = Write::new(data, idle, policy.unwrap_or(self.policy).absolute())?;
+        let write = write.with_owner(Owner::exactly(record.meta.user.as_ref()));
         write.check_size(self.data_limit)?;
         match self.store.set(key, &write, SetMode::Update(record.meta.version)).await {
             Ok(version) => Ok(Upkeep::Reencrypted(version)),

@@ -22,7 +22,7 @@ pub use self::login::Login;
 pub use self::pepper::Pepper;
 pub use self::session::Session;
 pub use self::user::{Listed, Listing};
-use crate::{Policy, Result, SessionId, SessionStore, SetMode};
+use crate::{Owner, Policy, Result, SessionId, SessionStore, SetMode};
 
 /// Typed sessions on any store: the one object that an application holds.
 ///
@@ -175,6 +175,9 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     #[must_use = "false means that the session is gone and nothing was saved"]
     pub async fn save(&self, session: &mut Session<T>) -> Result<bool> {
         let write = self.inner.write(&session.key, &session.data, session.own_policy)?;
+        // At this version the session has this owner, so naming them changes nothing, and is cheaper than `Keep`, for which
+        // Redis' script would copy the record.
+        let write = write.with_owner(Owner::exactly(session.user.as_ref()));
         let saved = self.inner.store.set(&session.key, &write, SetMode::Update(session.version)).await;
         let version = unless_gone(saved)?;
         session.version = version.unwrap_or(session.version);
@@ -196,6 +199,7 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
         let id = SessionId::generate()?;
         let key = self.inner.hashing.key(&id)?;
         let write = self.inner.write(&key, &session.data, session.own_policy)?;
+        let write = write.with_owner(Owner::exactly(session.user.as_ref()));
         let rotated = self.inner.store.rotate(&session.key, &key, &write, Some(session.version)).await;
         let version = unless_gone(rotated)?;
         if let Some(version) = version {

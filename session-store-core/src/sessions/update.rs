@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::Sessions;
 use super::inner::{undecodable, unless_gone};
 use crate::entropy::part;
-use crate::{Error, ErrorKind, Result, SessionId, SetMode};
+use crate::{Error, ErrorKind, Owner, Result, SessionId, SetMode};
 
 impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
     /// Changes the session with this ID, and gives what `change` has given. `None` when it is gone, and nothing was
@@ -50,7 +50,8 @@ impl<T: Serialize + DeserializeOwned + Send> Sessions<T> {
                 let decoded = self.inner.codec.decode_with(&key, &record.data).map_err(undecodable)?;
                 let (mut data, policy): (T, _) = decoded;
                 let answer = change(&mut data);
-                (self.inner.write(&key, &data, policy)?, answer)
+                let write = self.inner.write(&key, &data, policy)?;
+                (write.with_owner(Owner::exactly(record.meta.user.as_ref())), answer)
             };
             match self.inner.store.set(&key, &write, SetMode::Update(record.meta.version)).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
