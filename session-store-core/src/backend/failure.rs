@@ -30,7 +30,7 @@ pub struct Failure {
     transient: Option<bool>,
     pub(super) retry: Retry,
     pub(super) is_ambiguous: bool,
-    pub(super) is_of_statement: bool,
+    is_of_record: Option<bool>,
 }
 
 /// Whether a statement that failed is sent again.
@@ -57,8 +57,8 @@ struct DatabaseError {
 impl Failure {
     /// Creates a failure that is reported so. `message` says what failed and what to do, and shows no value.
     ///
-    /// It is not retried, its statement was not executed, and it may be about one record of a batch, unless the methods
-    /// below say otherwise.
+    /// It is not retried, its statement was not executed, and it may be about one record of a batch unless it is transient.
+    /// The methods below say otherwise.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Failure {
             transient: None,
             retry: Retry::Never,
             is_ambiguous: false,
-            is_of_statement: false,
+            is_of_record: None,
         }
     }
 
@@ -101,7 +101,21 @@ impl Failure {
     /// does not fail the others.
     #[must_use]
     pub fn of_statement(self) -> Self {
-        Self { is_of_statement: true, ..self }
+        Self { is_of_record: Some(false), ..self }
+    }
+
+    /// Marks that the failure is about one record of a batch although it is transient, so that the batch is halved.
+    #[must_use]
+    pub fn of_record(self) -> Self {
+        Self { is_of_record: Some(true), ..self }
+    }
+
+    /// Returns whether the failure may be about one record of a batch.
+    #[must_use]
+    pub fn may_be_of_record(&self) -> bool {
+        let is_transient =
+            self.transient.unwrap_or(matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout));
+        self.is_of_record.unwrap_or(!is_transient)
     }
 
     /// Returns the kind of the error.

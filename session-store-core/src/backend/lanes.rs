@@ -1,37 +1,16 @@
 //! The order of the changes of one session.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry as Place;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::Change;
 use super::inline::Adopt;
+use super::key_map::KeyMap;
 use super::queue::{Item, Receiver};
+use super::{Change, Deadline, Verdict};
 use crate::SessionKey;
-
-/// Hashes a session key by its first bytes: it is a hash already.
-#[derive(Debug, Default)]
-pub(super) struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            // Spread also for keys that are no hashes, as in tests.
-            self.0 = u64::from_le_bytes(*first).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {}
-}
-
-pub(super) type KeyMap<V> = HashMap<SessionKey, V, BuildHasherDefault<KeyHasher>>;
 
 /// The sessions that are being changed, each with the changes that wait for it.
 ///
@@ -43,7 +22,7 @@ const SHARDS: usize = 16;
 
 #[derive(Default)]
 struct Lane {
-    waiting: VecDeque<Item<Change, super::Verdict>>,
+    waiting: VecDeque<Item<Change, Verdict>>,
     /// The change under way, if its caller runs it.
     inline: Option<Arc<dyn Adopt>>,
 }
@@ -53,7 +32,7 @@ pub(super) enum Turn {
     /// It may, and has to [leave](Lanes::leave) at its end.
     Now(Change),
     /// It waits.
-    Later(Receiver<Change, super::Verdict>),
+    Later(Receiver<Change, Verdict>),
 }
 
 impl Lanes {
@@ -68,7 +47,7 @@ impl Lanes {
     }
 
     /// Begins a change, or lets it wait behind the others of its session.
-    pub(super) fn enter(&self, change: Change, deadline: super::Deadline) -> Turn {
+    pub(super) fn enter(&self, change: Change, deadline: Deadline) -> Turn {
         let mut shard = self.shard(change.key());
         let lane = match shard.entry(*change.key()) {
             Place::Vacant(place) => {
@@ -99,7 +78,7 @@ impl Lanes {
     }
 
     /// Ends the change under way, and returns the one that comes next.
-    pub(super) fn leave(&self, key: &SessionKey) -> Option<Item<Change, super::Verdict>> {
+    pub(super) fn leave(&self, key: &SessionKey) -> Option<Item<Change, Verdict>> {
         let mut shard = self.shard(key);
         let lane = shard.get_mut(key)?;
         let mut ended = std::mem::take(&mut lane.inline);
@@ -119,7 +98,7 @@ impl Lanes {
     }
 
     /// Removes all that wait.
-    pub(super) fn drain(&self) -> Vec<Item<Change, super::Verdict>> {
+    pub(super) fn drain(&self) -> Vec<Item<Change, Verdict>> {
         let lock = |shard: &Mutex<KeyMap<Lane>>| {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.values_mut().flat_map(|lane| std::mem::take(&mut lane.waiting)).collect::<Vec<_>>()
@@ -129,7 +108,7 @@ impl Lanes {
 }
 
 impl Lane {
-    fn wait(&mut self, change: Change, deadline: super::Deadline) -> Receiver<Change, super::Verdict> {
+    fn wait(&mut self, change: Change, deadline: Deadline) -> Receiver<Change, Verdict> {
         if let (Change::Touch(touch), Some(last)) = (&change, self.waiting.back_mut())
             && let Change::Touch(other) = &mut last.request
         {

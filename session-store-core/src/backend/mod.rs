@@ -31,16 +31,18 @@
 
 mod call;
 mod change;
-mod engine;
+mod dispatch;
+mod execute;
 mod failure;
 mod inline;
+mod key_map;
 mod lanes;
 mod options;
 mod queue;
+mod state;
 mod store;
 mod time;
 mod work;
-mod worker;
 
 use std::fmt::Debug;
 
@@ -113,15 +115,13 @@ pub trait Backend: Debug + Send + Sync + 'static {
     }
 
     /// Reads sessions (G1 to G5), each for itself, in the order of the lookups. Keys may be there twice.
-    async fn read(&self, call: &Call, lookups: &[Lookup])
-    -> Result<Vec<Result<IfChanged, Self::Error>>, Self::Error>;
+    async fn read(&self, call: &Call, lookups: &[Lookup]) -> Result<Vec<Result<IfChanged, Self::Error>>, Self::Error>;
 
     /// Changes sessions of one group, each for itself, in the order of the changes.
     ///
     /// One that is refused must not fail the others. An error of the whole means that nothing was changed, unless it is
     /// [ambiguous](Failure::ambiguous).
-    async fn apply(&self, call: &Call, changes: &[Change])
-    -> Result<Vec<Result<Verdict, Self::Error>>, Self::Error>;
+    async fn apply(&self, call: &Call, changes: &[Change]) -> Result<Vec<Result<Verdict, Self::Error>>, Self::Error>;
 
     /// Gives a session another key, and writes it (R1 to R5).
     async fn rotate(&self, call: &Call, rotate: &Rotate) -> Result<Verdict, Self::Error>;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, oneshot};
 
-use super::lanes::KeyMap;
+use super::key_map::KeyMap;
 use super::{Deadline, Group};
 use crate::{Result, SessionKey};
 
@@ -286,4 +286,3 @@ pub(super) struct Taken<R, A> {
     pub(super) batch: Vec<Item<R, A>>,
     pub(super) abandoned: Vec<Item<R, A>>,
 }
-

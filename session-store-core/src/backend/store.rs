@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use super::engine::Engine;
+use super::state::Engine;
 use super::time::BulkBudget;
 use super::{
     Backend, Backoff, BulkPage, Call, Change, Counted, Deadline, Destroy, Import, Lookup, Next, Open, Rotate, Set,
@@ -112,11 +112,7 @@ impl<B: Backend> Bulk<'_, B> {
         Call::new(self.budget.statement())
     }
 
-    async fn read<'f, T>(
-        &self,
-        call: &Call,
-        run: impl Fn() -> BoxFuture<'f, Result<T, B::Error>>,
-    ) -> Result<T> {
+    async fn read<'f, T>(&self, call: &Call, run: impl Fn() -> BoxFuture<'f, Result<T, B::Error>>) -> Result<T> {
         self.engine.attempt(call, false, run).await.map_err(|failed| failed.error)
     }
 

@@ -1,8 +1,8 @@
 //! Deadlines, and the pauses before a statement is sent again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{Result, entropy};
 
@@ -23,8 +23,8 @@ impl Deadline {
 
     /// Returns the moment.
     #[must_use]
-    pub fn instant(self) -> Instant {
-        self.0
+    pub fn instant(self) -> std::time::Instant {
+        self.0.into_std()
     }
 
     /// Returns the time that is left; zero if it has passed.
@@ -41,7 +41,7 @@ impl Deadline {
 
     /// Runs a future until the deadline. Returns `None`, and drops the future, if it has not ended by then.
     pub async fn limit<F: Future>(self, future: F) -> Option<F::Output> {
-        timeout_at(self.0.into(), future).await.ok()
+        timeout_at(self.0, future).await.ok()
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
         let mut backoff = Backoff::until(Deadline(started + Duration::from_mins(1)));
         let mut pauses = Vec::new();
         for _ in 0..12 {
-            let before = tokio::time::Instant::now();
+            let before = Instant::now();
             assert!(backoff.wait().await);
             pauses.push(before.elapsed());
         }

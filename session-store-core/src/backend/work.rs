@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::engine::{Engine, OwnTurn};
 use super::inline::Adopt;
 use super::lanes::Turn;
 use super::queue::{Item, Mergeable, Queue, Receiver};
+use super::state::Engine;
 use super::{Backend, Call, Change, Deadline, Lookup, Verdict};
 use crate::{IfChanged, SessionKey};
 
@@ -30,8 +30,8 @@ pub(super) trait Work<B: Backend>: Send + Sync + 'static {
         deadline: Deadline,
     ) -> Result<Self::Request, Receiver<Self::Request, Self::Answer>>;
 
-    /// Returns what lets the next request about the same session begin when it is dropped.
-    fn turn(engine: &Arc<Engine<B>>, request: &Self::Request) -> Option<OwnTurn<B>>;
+    /// Returns whether requests about one session wait for each other.
+    fn has_turns() -> bool;
 
     /// Records that the caller of a request runs it, until somebody waits for it.
     fn set_inline(engine: &Engine<B>, request: &SessionKey, inline: Arc<dyn Adopt>, runtime: &Handle);
@@ -77,16 +77,12 @@ impl<B: Backend> Work<B> for Reads {
         &engine.reads
     }
 
-    fn begin(
-        _engine: &Engine<B>,
-        lookup: Lookup,
-        _deadline: Deadline,
-    ) -> Result<Lookup, Receiver<Lookup, IfChanged>> {
+    fn begin(_engine: &Engine<B>, lookup: Lookup, _deadline: Deadline) -> Result<Lookup, Receiver<Lookup, IfChanged>> {
         Ok(lookup)
     }
 
-    fn turn(_engine: &Arc<Engine<B>>, _lookup: &Lookup) -> Option<OwnTurn<B>> {
-        None
+    fn has_turns() -> bool {
+        false
     }
 
     fn set_inline(_engine: &Engine<B>, _key: &SessionKey, _inline: Arc<dyn Adopt>, _runtime: &Handle) {}
@@ -95,11 +91,7 @@ impl<B: Backend> Work<B> for Reads {
         None
     }
 
-    async fn run(
-        backend: &B,
-        call: &Call,
-        lookups: &[Lookup],
-    ) -> Result<Vec<Result<IfChanged, B::Error>>, B::Error> {
+    async fn run(backend: &B, call: &Call, lookups: &[Lookup]) -> Result<Vec<Result<IfChanged, B::Error>>, B::Error> {
         backend.read(call, lookups).await
     }
 
@@ -158,25 +150,19 @@ impl<B: Backend> Work<B> for Changes {
         }
     }
 
-    fn turn(engine: &Arc<Engine<B>>, change: &Change) -> Option<OwnTurn<B>> {
-        B::ONE_CHANGE_PER_KEY.then(|| OwnTurn::new(engine, *change.key()))
+    fn has_turns() -> bool {
+        B::ONE_CHANGE_PER_KEY
     }
 
     fn set_inline(engine: &Engine<B>, key: &SessionKey, inline: Arc<dyn Adopt>, runtime: &Handle) {
-        if B::ONE_CHANGE_PER_KEY {
-            engine.lanes.set_inline(key, inline, runtime);
-        }
+        engine.lanes.set_inline(key, inline, runtime);
     }
 
     fn skip(engine: &Engine<B>, change: &Change) -> Option<Item<Change, Verdict>> {
         if B::ONE_CHANGE_PER_KEY { engine.lanes.leave(change.key()) } else { None }
     }
 
-    async fn run(
-        backend: &B,
-        call: &Call,
-        changes: &[Change],
-    ) -> Result<Vec<Result<Verdict, B::Error>>, B::Error> {
+    async fn run(backend: &B, call: &Call, changes: &[Change]) -> Result<Vec<Result<Verdict, B::Error>>, B::Error> {
         if let [Change::Rotate(rotate)] = changes {
             return Ok(vec![Ok(backend.rotate(call, rotate).await?)]);
         }

@@ -14,7 +14,7 @@ use zstd::zstd_safe::get_dict_id_from_frame;
 use super::envelope::{Envelope, Head};
 use super::shape::{self, MAX_DEPTH};
 use super::{Codec, Dictionary, EncryptionKey, KeyRing};
-use crate::fuzzing::assert_refused;
+use crate::fuzzing::refused::assert_refused;
 use crate::{ErrorKind, SessionKey};
 
 /// As in `tests/data_of_release_0_1_is_read.rs`.

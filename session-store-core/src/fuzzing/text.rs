@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::assert_refused;
+use super::refused::assert_refused;
 use crate::{ErrorKind, Result, SessionId, SessionKey, UserId};
 
 /// `bytes` are the text of a session ID, a session key, a user or a secret, as which they are given back, or they are

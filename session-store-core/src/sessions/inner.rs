@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::builder::MaxPerUser;
+use super::max_per_user::MaxPerUser;
 use super::pepper::Hashing;
 use crate::codec::Codec;
-use crate::{Error, ErrorKind, Owner, Policy, Record, Result, SessionId, SessionKey, SessionStore, SetMode, Version, Write};
+use crate::{
+    Error, ErrorKind, Owner, Policy, Record, Result, SessionId, SessionKey, SessionStore, SetMode, Version, Write,
+};
 
 #[derive(Debug)]
 pub(super) struct Inner {

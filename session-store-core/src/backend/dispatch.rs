@@ -1,0 +1,283 @@
+//! How requests wait, and become statements.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::TryAcquireError;
+use tokio::time::sleep;
+
+use super::execute::Step;
+use super::inline::Inline;
+use super::queue::{Entry, Item, Mergeable as _, Queue, Receiver, Reply, Taken};
+use super::state::{Engine, closed, unanswered};
+use super::work::{Changes, Reads, Work};
+use super::{Backend, Call, Change, Deadline, Lookup, Verdict};
+use crate::{Error, ErrorKind, IfChanged, Result, SessionKey};
+
+impl<B: Backend> Engine<B> {
+    pub(super) async fn read(self: &Arc<Self>, lookup: Lookup) -> Result<IfChanged> {
+        self.call::<Reads>(lookup).await
+    }
+
+    pub(super) async fn change(self: &Arc<Self>, change: Change) -> Result<Verdict> {
+        self.call::<Changes>(change).await
+    }
+
+    async fn call<W: Work<B>>(self: &Arc<Self>, request: W::Request) -> Result<W::Answer> {
+        let deadline = Deadline::after(self.options.operation_timeout);
+        let mut request = request;
+        loop {
+            match self.submit::<W>(request, deadline).await {
+                Reply::Answer(answer) => return answer,
+                Reply::Resubmit(same) => request = same,
+            }
+        }
+    }
+
+    async fn submit<W: Work<B>>(
+        self: &Arc<Self>,
+        request: W::Request,
+        deadline: Deadline,
+    ) -> Reply<W::Request, W::Answer> {
+        let queue = W::queue(self, &request);
+        let _room = match queue.room.try_acquire() {
+            Ok(room) => room,
+            Err(TryAcquireError::Closed) => return Reply::Answer(Err(closed())),
+            Err(TryAcquireError::NoPermits) => match deadline.limit(queue.room.acquire()).await {
+                Some(Ok(room)) => room,
+                Some(Err(_)) => return Reply::Answer(Err(closed())),
+                None => return Reply::Answer(Err(self.late(false))),
+            },
+        };
+        let request = match W::begin(self, request, deadline) {
+            Ok(request) => request,
+            Err(receiver) => return self.wait::<W>(receiver, deadline).await,
+        };
+        match queue.enter(request, deadline) {
+            Entry::Inline(request) => self.run_inline::<W>(queue, request, deadline).await,
+            Entry::Waits { receiver, has_place } => {
+                if has_place {
+                    Worker::<B, W>::start(self, queue, &Handle::current());
+                }
+                self.wait::<W>(receiver, deadline).await
+            }
+            Entry::Closed => Reply::Answer(Err(closed())),
+        }
+    }
+
+    async fn wait<W: Work<B>>(
+        &self,
+        mut receiver: Receiver<W::Request, W::Answer>,
+        deadline: Deadline,
+    ) -> Reply<W::Request, W::Answer> {
+        match deadline.limit(&mut receiver.reply).await {
+            Some(Ok(reply)) => reply,
+            Some(Err(_)) => Reply::Answer(Err(unanswered(W::CHANGES && receiver.was_sent()))),
+            None => Reply::Answer(Err(self.late(W::CHANGES && receiver.was_sent()))),
+        }
+    }
+
+    /// Runs a request as a part of its caller's task.
+    async fn run_inline<W: Work<B>>(
+        self: &Arc<Self>,
+        queue: &Arc<Queue<W::Request, W::Answer>>,
+        request: W::Request,
+        deadline: Deadline,
+    ) -> Reply<W::Request, W::Answer> {
+        let runtime = Handle::current();
+        let key = *request.key();
+        let turn = self.turn::<W>(&request);
+        let place = InlinePlace(Arc::clone(queue));
+        let engine = Arc::clone(self);
+        let inline = Inline::new(runtime.clone(), async move {
+            let call = Call::new(deadline);
+            let step = engine.run_one::<W>(&request, &call).await;
+            // Before the answer, so that a caller who asks again at once is alone again.
+            drop(place);
+            let answer = match step {
+                Step::Answered(answer) => answer,
+                step => engine.settle::<W>(&request, step, deadline, None).await,
+            };
+            drop(turn);
+            answer
+        });
+        if W::has_turns() {
+            W::set_inline(self, &key, inline.adopter(), &runtime);
+        }
+        Reply::Answer(inline.await.unwrap_or_else(|| Err(unanswered(W::CHANGES))))
+    }
+
+    /// Runs one batch, and answers its callers.
+    async fn run_batch<W: Work<B>>(self: &Arc<Self>, batch: Vec<Item<W::Request, W::Answer>>) {
+        let Some(deadline) = batch.iter().map(|item| item.waiters.deadline).max() else { return };
+        let mut marks = Vec::with_capacity(batch.len());
+        let (mut requests, mut others) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for Item { request, waiters } in batch {
+            waiters.add_marks(&mut marks);
+            others.push((self.turn::<W>(&request), waiters));
+            requests.push(request);
+        }
+        let call = Call::for_callers(deadline, marks);
+        let steps = self.run::<W>(&requests, &call).await;
+        for ((request, (turn, waiters)), step) in requests.into_iter().zip(others).zip(steps) {
+            match step {
+                Step::Answered(answer) => {
+                    waiters.answer(answer);
+                    drop(turn);
+                }
+                // It holds up nobody but those who ask for the same session.
+                step => {
+                    let engine = Arc::clone(self);
+                    tokio::spawn(async move {
+                        let answer = engine.settle::<W>(&request, step, waiters.deadline, Some(&waiters)).await;
+                        waiters.answer(answer);
+                        drop(turn);
+                    });
+                }
+            }
+        }
+    }
+
+    /// Returns what lets the next request about the same session begin when it is dropped.
+    fn turn<W: Work<B>>(self: &Arc<Self>, request: &W::Request) -> Option<OwnTurn<B>> {
+        W::has_turns().then(|| OwnTurn { engine: Arc::clone(self), key: *request.key() })
+    }
+
+    /// Lets the next change of a session begin.
+    fn begin_next(self: &Arc<Self>, key: &SessionKey) {
+        while let Some(item) = self.lanes.leave(key) {
+            let Ok(runtime) = Handle::try_current() else {
+                let text = "a change of the session ended outside of a Tokio runtime, so the next one could not begin";
+                item.waiters.answer(Err(Error::new(ErrorKind::Internal, text)));
+                continue;
+            };
+            let queue = Changes::queue(self, &item.request);
+            if queue.group.batch_size <= 1 {
+                let engine = Arc::clone(self);
+                runtime.spawn(async move { engine.run_batch::<Changes>(vec![item]).await });
+                return;
+            }
+            match queue.push(item) {
+                Ok(has_place) => {
+                    if has_place {
+                        Worker::<B, Changes>::start(self, queue, &runtime);
+                    }
+                    return;
+                }
+                Err(item) => item.waiters.answer(Err(closed())),
+            }
+        }
+    }
+
+    /// Returns the next batch of a queue.
+    fn take<W: Work<B>>(self: &Arc<Self>, queue: &Queue<W::Request, W::Answer>) -> Vec<Item<W::Request, W::Answer>> {
+        let Taken { batch, abandoned } = queue.take();
+        for item in abandoned {
+            drop(self.turn::<W>(&item.request));
+        }
+        batch
+    }
+
+    /// Gives requests back to their callers, and those that wait for them as well.
+    fn give_back<W: Work<B>>(&self, items: impl IntoIterator<Item = Item<W::Request, W::Answer>>) {
+        for item in items {
+            let mut next = Some(item);
+            while let Some(Item { request, waiters }) = next {
+                next = W::skip(self, &request);
+                waiters.give_back(&request);
+            }
+        }
+    }
+
+    /// Closes the store: answers who waits, lets end what is under way, and closes the connections.
+    pub(super) async fn close(&self) {
+        if self.is_closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for item in self.reads.close() {
+            item.waiters.answer(Err(closed()));
+        }
+        for queue in self.changes.iter().chain([&self.rotations]) {
+            for item in queue.close() {
+                item.waiters.answer(Err(closed()));
+            }
+        }
+        for item in self.lanes.drain() {
+            item.waiters.answer(Err(closed()));
+        }
+        let deadline = Deadline::after(self.options.operation_timeout);
+        while self.in_flight.load(Ordering::Acquire) > 0 && !deadline.has_passed() {
+            sleep(Duration::from_millis(2)).await;
+        }
+        let call = Call::new(deadline.max(Deadline::after(Duration::from_millis(100))));
+        call.deadline().limit(self.backend.close(&call)).await;
+    }
+}
+
+/// The right to change a session. When it is dropped, the next change may begin.
+struct OwnTurn<B: Backend> {
+    engine: Arc<Engine<B>>,
+    key: SessionKey,
+}
+
+impl<B: Backend> Drop for OwnTurn<B> {
+    fn drop(&mut self) {
+        self.engine.begin_next(&self.key);
+    }
+}
+
+/// The place of a caller who runs a request alone.
+struct InlinePlace<R, A>(Arc<Queue<R, A>>);
+
+impl<R, A> Drop for InlinePlace<R, A> {
+    fn drop(&mut self) {
+        self.0.end_inline();
+    }
+}
+
+/// A task that runs batches for as long as requests wait.
+struct Worker<B: Backend, W: Work<B>> {
+    engine: Arc<Engine<B>>,
+    queue: Arc<Queue<W::Request, W::Answer>>,
+    /// Where the next one is started: a worker may be dropped outside of its runtime.
+    runtime: Handle,
+    has_begun: bool,
+}
+
+impl<B: Backend, W: Work<B>> Worker<B, W> {
+    /// Starts a worker in a place that the queue has given.
+    fn start(engine: &Arc<Engine<B>>, queue: &Arc<Queue<W::Request, W::Answer>>, runtime: &Handle) {
+        let worker =
+            Self { engine: Arc::clone(engine), queue: Arc::clone(queue), runtime: runtime.clone(), has_begun: false };
+        runtime.spawn(worker.work());
+    }
+
+    async fn work(mut self) {
+        self.has_begun = true;
+        loop {
+            // No timer is involved. A worker yields once before it takes a batch, so that the callers who were just
+            // answered can join it; without that, batches stay small if few tasks call.
+            if !self.queue.has_full_batch() {
+                tokio::task::yield_now().await;
+            }
+            let batch = self.engine.take::<W>(&self.queue);
+            if batch.is_empty() {
+                return;
+            }
+            self.engine.run_batch::<W>(batch).await;
+        }
+    }
+}
+
+impl<B: Backend, W: Work<B>> Drop for Worker<B, W> {
+    fn drop(&mut self) {
+        if self.queue.leave(self.has_begun) {
+            Self::start(&self.engine, &self.queue, &self.runtime);
+        } else if !self.has_begun {
+            // Its runtime has ended, and would refuse the next one as well. The callers have another.
+            self.engine.give_back::<W>(self.queue.drain());
+        }
+    }
+}
