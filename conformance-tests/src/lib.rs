@@ -4,15 +4,9 @@ mod case;
 mod cases;
 mod check;
 mod clause;
-#[cfg(feature = "containers")]
-pub mod containers;
 mod gate;
 mod harness;
-#[cfg(feature = "servers")]
-mod release;
 mod runner;
-#[cfg(all(feature = "servers", unix))]
-pub mod servers;
 
 pub use async_trait::async_trait;
 

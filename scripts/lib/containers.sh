@@ -61,7 +61,7 @@ image_variable() {
 
 pinned_image() {
     awk -v database="$1" -v release="$2" \
-        '$1 == database && $2 == release { print $3 }' conformance-tests/images.txt
+        '$1 == database && $2 == release { print $3 }' testkit/images.txt
 }
 
 has_old_release() { [[ -n $(pinned_image "$1" old) ]]; }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conformance_tests::servers::RedisServer;
+use testkit::servers::RedisServer;
 use session_store_core::{
     Entry, Error, ErrorKind, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_login_example::{adapter, router};
-use conformance_tests::servers::RedisServer;
+use testkit::servers::RedisServer;
 use session_store::sessions::Listed;
 use session_store::{Page, UserId};
 use session_store_memory::MemoryStore;

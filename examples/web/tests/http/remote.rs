@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use session_store::memory::MemoryStore;
 use session_store::{
-    Entry, Error, ErrorKind, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
-    async_trait,
+    Entry, Error, ErrorKind, IfChanged, Page, Pruned, Record, Result, ScanCursor, ScanPage, SessionKey, SessionStore,
+    SetMode, UserId, Version, Write, async_trait,
 };
 
 /// The embedded store, but each answer takes a moment, in which others are served, and none comes while it is down.
@@ -33,6 +33,10 @@ impl SessionStore for Remote {
         self.up().await?.get(key).await
     }
 
+    async fn get_if_changed(&self, key: &SessionKey, version: Version) -> Result<IfChanged> {
+        self.up().await?.get_if_changed(key, version).await
+    }
+
     async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
         self.up().await?.set(key, write, mode).await
     }
@@ -43,6 +47,18 @@ impl SessionStore for Remote {
 
     async fn destroy(&self, key: &SessionKey) -> Result<bool> {
         self.up().await?.destroy(key).await
+    }
+
+    async fn destroy_if(&self, key: &SessionKey, version: Version) -> Result<bool> {
+        self.up().await?.destroy_if(key, version).await
+    }
+
+    async fn import(&self, key: &SessionKey, record: &Record) -> Result<Option<Version>> {
+        self.up().await?.import(key, record).await
+    }
+
+    fn placement(&self, key: &SessionKey) -> u16 {
+        self.store.placement(key)
     }
 
     async fn rotate(
@@ -75,7 +91,15 @@ impl SessionStore for Remote {
         self.up().await?.clear().await
     }
 
+    async fn scan(&self, cursor: Option<&ScanCursor>, limit: u32) -> Result<ScanPage> {
+        self.up().await?.scan(cursor, limit).await
+    }
+
     async fn ping(&self) -> Result<()> {
         self.up().await?.ping().await
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
     }
 }
