@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use time::Duration;
 
 use crate::corpus::Session;
-use crate::measure::Result;
+use crate::result::Result;
 use crate::store::{Store, each, found, nth};
 
 const HOUR: Duration = Duration::HOUR;

@@ -11,7 +11,7 @@ use session_store_core::SessionId;
 use time::OffsetDateTime;
 
 use crate::corpus::Session;
-use crate::measure::Result;
+use crate::result::Result;
 use crate::store::{HOUR, Store, nth, save_all};
 
 type Fields = HashMap<String, Value>;

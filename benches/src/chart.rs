@@ -2,8 +2,8 @@
 
 use charts_rs::{BarChart, ChartBase, LineChart, Series, svg_to_png_with_size};
 
-use crate::measure::Result;
-use crate::report::{Comparison, Report};
+use crate::result::Result;
+use crate::report::{BY_SIZE, Comparison, Report, tasks};
 use crate::store::Workload;
 
 pub(crate) struct Chart {
@@ -77,7 +77,7 @@ fn by_tasks(report: &Report) -> Result<Option<Chart>> {
 
 /// Thousands a second by the number of sessions in the store.
 fn by_size(report: &Report) -> Result<Option<Chart>> {
-    let grown = |comparison: &&Comparison| comparison.what.ends_with(crate::suite::BY_SIZE);
+    let grown = |comparison: &&Comparison| comparison.what.ends_with(BY_SIZE);
     let chosen: Vec<_> = report.comparisons.iter().filter(grown).collect();
     let Some(first) = chosen.first() else { return Ok(None) };
     let series = chosen.iter().map(|comparison| {
@@ -88,10 +88,6 @@ fn by_size(report: &Report) -> Result<Option<Chart>> {
     let categories = first.rows.iter().map(|row| row.subject.clone()).collect();
     let title = "thousands a second, by the sessions in the store".to_owned();
     Ok(Some(drawn("growth", title.clone(), lines(&title, series.collect(), categories)?)?))
-}
-
-pub(crate) fn tasks(count: usize) -> String {
-    if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
 }
 
 fn lines(title: &str, series: Vec<Series>, categories: Vec<String>) -> Result<String> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use session_store_core::SessionKey;
 use session_store_core::codec::Codec;
 
-use crate::measure::Result;
+use crate::result::Result;
 
 const LINES: &str = include_str!("../../examples/data/express-sessions.jsonl");
 

@@ -6,7 +6,8 @@ use session_store_core::SessionKey;
 use session_store_core::codec::{Codec, Dictionary};
 
 use crate::corpus::{self, Session};
-use crate::measure::{Result, Summary};
+use crate::measure::Summary;
+use crate::result::Result;
 use crate::report::{Report, Table, Target, Want};
 use crate::store::{Store, each};
 

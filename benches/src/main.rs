@@ -6,17 +6,21 @@
 mod actix;
 mod axum;
 mod chart;
+mod compare;
 mod corpus;
 mod costs;
+mod fairness;
 mod measure;
 mod memory;
 mod meter;
 mod mongo;
 mod ours;
+mod output;
 mod postgres;
 mod programs;
 mod redis;
 mod report;
+mod result;
 mod scaling;
 mod sessions;
 #[path = "../../examples/quickstart/session.rs"]
@@ -32,7 +36,7 @@ use std::process::ExitCode;
 
 use tokio::runtime::Builder;
 
-use self::measure::Result;
+use self::result::Result;
 use self::programs::Database;
 
 const THREADS: usize = 2;
@@ -48,6 +52,21 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<ExitCode> {
+    if let Some((first, rest)) = arguments.split_first()
+        && ["compare", "fairness", fairness::WRITER].contains(&first.as_str())
+    {
+        if let Some(code) = programs::provide(&Database::WITH_SERVERS, arguments)? {
+            return Ok(code);
+        }
+        let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+        return runtime.block_on(async {
+            match first.as_str() {
+                "compare" => compare::run(rest).await,
+                "fairness" => fairness::run(rest).await,
+                _ => fairness::write_for_ever(rest).await,
+            }
+        });
+    }
     let databases: &[Database] = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] | ["all"] => &[Database::Memory, Database::Redis, Database::Postgres, Database::Mongo],
         ["memory"] => &[Database::Memory],
@@ -76,7 +95,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
                 Database::Mongo => mongo::run().await,
             }
         })?;
-        report.write()?;
+        output::write(&report)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::meter::Meter;
-
-pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
-pub(crate) type Result<T = ()> = std::result::Result<T, Error>;
+use crate::result::{Error, Result};
 
 /// How often each subject has its turn, and how long one is: many short ones, so that a machine whose speed drifts
 /// hits all of a round alike.

@@ -10,7 +10,7 @@ use tower_sessions_moka_store::MokaStore;
 
 use crate::corpus::{self, Session};
 use crate::costs;
-use crate::measure::Result;
+use crate::result::Result;
 use crate::meter::{Meter, resident_bytes};
 use crate::ours::Ours;
 use crate::report::{Report, Table, Target, Want};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use procfs::process::{Process, all_processes};
 
-use crate::measure::Result;
+use crate::result::Result;
 
 /// Reads how much CPU time the processes of a server have used.
 #[derive(Clone, Default)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use session_store_core::{Owner, SessionId, SessionKey, SessionStore, SetMode, UserId, Write};
 
 use crate::corpus::Session;
-use crate::measure::{Operation, Result};
-use crate::store::{HOUR, Store, each, found, nth};
-use crate::users::{LIVES, expire};
+use crate::measure::Operation;
+use crate::result::Result;
+use crate::store::{HOUR, LIVES, Store, each, expire, found, nth};
 
 pub(crate) struct Ours<S> {
     store: S,

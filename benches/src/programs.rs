@@ -4,9 +4,9 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use conformance_tests::servers::{Release, mongod_program, postgres_programs, program};
+use testkit::servers::{Release, mongod_program, postgres_programs, program};
 
-use crate::measure::Result;
+use crate::result::Result;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Database {
@@ -17,6 +17,8 @@ pub(crate) enum Database {
 }
 
 impl Database {
+    pub(crate) const WITH_SERVERS: [Self; 3] = [Self::Redis, Self::Postgres, Self::Mongo];
+
     fn is_here(self) -> bool {
         match self {
             Self::Memory => true,

@@ -7,8 +7,8 @@ use std::path::Path;
 use procfs::{CpuInfo, Current as _, Meminfo};
 use serde::Serialize;
 
-use crate::chart;
-use crate::measure::{Result, Subject, Summary};
+use crate::measure::{Subject, Summary};
+use crate::result::Result;
 use crate::store::Workload;
 
 /// Everything about one database.
@@ -137,6 +137,9 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Vec<String>>,
 }
 
+/// How a comparison ends in its name whose subjects are stores of different sizes.
+pub(crate) const BY_SIZE: &str = "by sessions in the store";
+
 impl Report {
     pub(crate) fn new(database: &'static str, title: impl Into<String>, server: String) -> Result<Self> {
         let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
@@ -168,82 +171,10 @@ impl Report {
         self.targets.push(Target::new(what, value, want));
         Ok(())
     }
-
-    /// Writes all forms into the folder of results, and prints the Markdown.
-    pub(crate) fn write(&self) -> Result {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join(format!("{}.json", self.database)), serde_json::to_string_pretty(self)? + "\n")?;
-        let charts = chart::all(self)?;
-        for chart in &charts {
-            let name = format!("{}-{}", self.database, chart.name);
-            fs::write(folder.join(format!("{name}.svg")), &chart.svg)?;
-            fs::write(folder.join(format!("{name}.png")), &chart.png)?;
-        }
-        let text = self.markdown(&charts)?;
-        fs::write(folder.join(format!("{}.md", self.database)), &text)?;
-        println!("{text}");
-        eprintln!("benches: written into {}", folder.display());
-        Ok(())
-    }
-
-    fn markdown(&self, charts: &[chart::Chart]) -> Result<String> {
-        let mut text = format!("# {}\n\n{}, on {}; {}.\n", self.title, self.server, self.machine, self.date);
-        text += "Medians of rounds in which all subjects took turns; in brackets the middle half of the rounds.\n";
-        if !self.targets.is_empty() {
-            text += "\n## Targets\n\n| what | reached | target | |\n| --- | --- | --- | --- |\n";
-        }
-        for Target { what, value, want, is_met } in &self.targets {
-            let verdict = if *is_met { "met" } else { "**not met**" };
-            writeln!(text, "| {what} | {} | {want} | {verdict} |", Ranged(*value))?;
-        }
-        for chart in charts {
-            writeln!(text, "\n![{}]({}-{}.svg)", chart.title, self.database, chart.name)?;
-        }
-        for comparison in &self.comparisons {
-            write_comparison(&mut text, comparison)?;
-        }
-        for table in &self.tables {
-            writeln!(text, "\n## {}\n\n| {} |", table.title, table.heads.join(" | "))?;
-            writeln!(text, "|{}", " --- |".repeat(table.heads.len()))?;
-            for row in &table.rows {
-                writeln!(text, "| {} |", row.join(" | "))?;
-            }
-        }
-        Ok(text)
-    }
-}
-
-fn write_comparison(text: &mut String, comparison: &Comparison) -> fmt::Result {
-    let Some(ours) = comparison.rows.first() else { return Ok(()) };
-    writeln!(text, "\n## {}, {}\n", comparison.what, chart::tasks(comparison.tasks))?;
-    writeln!(
-        text,
-        "| | times as fast is {} | thousands a second | median wait, µs | CPU of the server, µs |",
-        ours.subject
-    )?;
-    text.push_str("| --- | --- | --- | --- | --- |\n");
-    for row in &comparison.rows {
-        let Row { subject, rate, wait, server, .. } = row;
-        let (times, rate) = (Ranged(ours.times_as_fast(row)), Ranged(rate.times(1e-3)));
-        writeln!(text, "| {subject} | {times} | {rate} | {:.1} | {:.2} |", wait.median, server.median)?;
-    }
-    Ok(())
-}
-
-/// A median, and between which two the middle half lies.
-struct Ranged(Summary);
-
-impl fmt::Display for Ranged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { median, low, high } = self.0;
-        let is_exact = (high - low).abs() < f64::EPSILON;
-        if is_exact { write!(f, "{median:.3}") } else { write!(f, "{median:.2} ({low:.2} - {high:.2})") }
-    }
 }
 
 impl Summary {
-    fn times(self, factor: f64) -> Self {
+    pub(crate) fn times(self, factor: f64) -> Self {
         Self { median: self.median * factor, low: self.low * factor, high: self.high * factor }
     }
 }
@@ -254,4 +185,8 @@ fn machine() -> Result<String> {
     let memory = Meminfo::current()?.mem_total / (1 << 30);
     let kernel = procfs::sys::kernel::Version::current()?;
     Ok(format!("{} cores of {model}, {memory} GiB, Linux {}.{}", cpus.num_cores(), kernel.major, kernel.minor))
+}
+
+pub(crate) fn tasks(count: usize) -> String {
+    if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
 }

@@ -15,7 +15,8 @@ use session_store_core::{SessionId, SessionKey, SessionStore, Sessions};
 use session_store_memory::MemoryStore;
 use tokio::runtime::Builder;
 
-use crate::measure::{Result, median};
+use crate::measure::median;
+use crate::result::Result;
 use crate::report::Table;
 use crate::shop::Session;
 

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::measure::{Error, Operation, Result, Subject};
+use crate::measure::{Operation, Subject};
+use crate::result::{Error, Result};
 
 /// How long a session lasts.
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
@@ -198,4 +199,17 @@ pub(crate) fn nth<T>(items: &[T], number: usize) -> Result<&T> {
 
 pub(crate) fn found(is_there: bool) -> Result {
     if is_there { Ok(()) } else { Err("a session is not there that should be".into()) }
+}
+
+/// How long sessions live that are to expire: until all are there.
+pub(crate) const LIVES: Duration = Duration::from_secs(10);
+
+/// Creates sessions that live for `LIVES`, and waits until all have expired.
+pub(crate) async fn expire<F>(sessions: usize, create: impl Fn(usize) -> F + Send + Sync + 'static) -> Result
+where
+    F: Future<Output = Result> + Send,
+{
+    each(sessions, create).await?;
+    tokio::time::sleep(LIVES + Duration::from_secs(1)).await;
+    Ok(())
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use session_store_core::SessionStore;
 
 use crate::corpus::Session;
-use crate::measure::{Result, Subject, Turns, take_turns};
+use crate::measure::{Subject, Turns, take_turns};
+use crate::result::Result;
 use crate::meter::Meter;
 use crate::ours::Ours;
-use crate::report::{Comparison, Report};
+use crate::report::{BY_SIZE, Comparison, Report};
 use crate::store::{Contender, Entrant, Workload};
 
 /// For what the targets are about.
@@ -30,9 +31,6 @@ pub(crate) const OF_DATA: usize = 2_000;
 
 /// How many sessions the stores have that grow, and how they are called.
 const SIZES: [(usize, &str); 3] = [(10_000, "10 thousand"), (100_000, "100 thousand"), (1_000_000, "1 million")];
-
-/// How a comparison ends in its name whose subjects are stores of different sizes.
-pub(crate) const BY_SIZE: &str = "by sessions in the store";
 
 /// Compares at one workload.
 pub(crate) async fn compare(

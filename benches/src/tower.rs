@@ -10,9 +10,9 @@ use tower_sessions_core::session::{Id, Record};
 use tower_sessions_core::{ExpiredDeletion, SessionStore};
 
 use crate::corpus::Session;
-use crate::measure::Result;
-use crate::store::{HOUR, Store, each, found, nth};
-use crate::users::{LIVES, PRUNED, expire};
+use crate::result::Result;
+use crate::store::{HOUR, LIVES, Store, each, expire, found, nth};
+use crate::users::PRUNED;
 
 pub(crate) struct TowerSessions<S> {
     store: S,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use session_store_core::{SessionId, SessionStore, Sessions};
 use tokio::sync::Mutex;
 
-use crate::measure::Result;
+use crate::result::Result;
 use crate::shop;
 use crate::store::{Store, each, found, nth};
 

@@ -1,11 +1,12 @@
 //! What is done to many sessions at once, which but for the removal of what has expired only the stores of this project can.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use session_store_core::SessionStore;
 
-use crate::measure::{Result, Subject};
+use crate::measure::Subject;
+use crate::result::Result;
 use crate::meter::Meter;
 use crate::ours::{self, ListByUser, Ours, Users};
 use crate::report::{Report, Table};
@@ -18,20 +19,9 @@ const SESSIONS: [usize; 3] = [1, 10, 100];
 const USERS: usize = 200;
 /// How many sessions expire, and how long they live: until all are there.
 pub(crate) const PRUNED: usize = 100_000;
-pub(crate) const LIVES: Duration = Duration::from_secs(10);
 
 /// A peer, and how many seconds it takes to remove as many that have expired.
 pub(crate) type PeersPrune = (&'static str, f64);
-
-/// Creates sessions that live for `LIVES`, and waits until all have expired.
-pub(crate) async fn expire<F>(sessions: usize, create: impl Fn(usize) -> F + Send + Sync + 'static) -> Result
-where
-    F: Future<Output = Result> + Send,
-{
-    each(sessions, create).await?;
-    tokio::time::sleep(LIVES + Duration::from_secs(1)).await;
-    Ok(())
-}
 
 pub(crate) async fn measure<S: SessionStore + 'static>(
     report: &mut Report,

@@ -11,7 +11,8 @@ use session_store_mongo::mongodb::options::{IndexOptions, UpdateModifications};
 use session_store_mongo::mongodb::{Collection, Cursor, Database, IndexModel};
 
 use crate::corpus::Session;
-use crate::measure::{Operation, Result};
+use crate::measure::Operation;
+use crate::result::Result;
 use crate::ours::Ours;
 use crate::store::{Store, found, nth};
 

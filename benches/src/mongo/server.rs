@@ -1,13 +1,13 @@
 //! The server that all subjects share.
 
-use conformance_tests::servers::MongoServer;
+use testkit::servers::MongoServer;
 use session_store_mongo::mongodb::bson::{Bson, Document, doc};
 use session_store_mongo::mongodb::options::{ClientOptions, WriteConcern};
 use session_store_mongo::mongodb::{Client, Database};
 
 use super::POOL;
 use crate::costs::Bytes;
-use crate::measure::Result;
+use crate::result::Result;
 use crate::meter::Meter;
 
 pub(super) struct Server {

@@ -15,9 +15,9 @@ use tower_sessions_mongodb_store::mongodb::options::{Acknowledgment, ClientOptio
 use super::POOL;
 use super::server::Server;
 use crate::corpus::Session;
-use crate::measure::Result;
-use crate::store::{HOUR, Store, found, nth, save_all};
-use crate::users::{LIVES, PRUNED, expire};
+use crate::result::Result;
+use crate::store::{HOUR, LIVES, Store, expire, found, nth, save_all};
+use crate::users::PRUNED;
 
 pub(super) struct Tower {
     store: MongoDBStore,

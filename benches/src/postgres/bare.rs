@@ -11,7 +11,8 @@ use session_store_postgres::sqlx::{AssertSqlSafe, PgPool, Row as _, query, raw_s
 use super::TABLE;
 use super::server::Server;
 use crate::corpus::Session;
-use crate::measure::{Operation, Result};
+use crate::measure::Operation;
+use crate::result::Result;
 use crate::ours::Ours;
 use crate::store::{HOUR, Store, found, nth};
 

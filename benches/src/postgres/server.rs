@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use conformance_tests::servers::PostgresServer;
+use testkit::servers::PostgresServer;
 use session_store_postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use session_store_postgres::sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, query_scalar, raw_sql};
 use tower_sessions_sqlx_store::PostgresStore as TowerPostgresStore;
@@ -10,7 +10,7 @@ use tower_sessions_sqlx_store::sqlx::postgres::PgPoolOptions as TowerPoolOptions
 
 use super::POOL;
 use crate::costs::Bytes;
-use crate::measure::Result;
+use crate::result::Result;
 use crate::meter::Meter;
 
 /// A server with PostgreSQL's own settings, but for these.

@@ -8,7 +8,8 @@ use session_store_core::SessionId;
 
 use super::server::Server;
 use crate::corpus::Session;
-use crate::measure::{Operation, Result};
+use crate::measure::Operation;
+use crate::result::Result;
 use crate::store::{HOUR, Store, found, nth, save_all};
 
 /// The shortest script that saves a session.

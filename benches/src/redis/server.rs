@@ -1,13 +1,13 @@
 //! The server that all subjects share.
 
 use axum_session_redispool::SessionRedisPool;
-use conformance_tests::servers::RedisServer;
+use testkit::servers::RedisServer;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
 use redis_pool::RedisPool;
 
 use crate::costs::Bytes;
-use crate::measure::Result;
+use crate::result::Result;
 use crate::meter::Meter;
 
 /// A server, and the connection of the bare commands.

@@ -4,7 +4,7 @@ use tower_sessions_redis_store::RedisStore;
 use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
 
 use super::server::Server;
-use crate::measure::Result;
+use crate::result::Result;
 
 const POOL: usize = 6;
 
