@@ -4,9 +4,10 @@
 #![cfg(feature = "compression")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-mod handmade;
+#[path = "support/envelopes.rs"]
+mod envelopes;
 
-use handmade::envelope;
+use envelopes::envelope;
 use session_store_core::ErrorKind;
 use session_store_core::codec::Codec;
 

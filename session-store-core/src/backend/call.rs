@@ -1,5 +1,6 @@
 //! One statement under way.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,8 +16,9 @@ pub struct Call {
     deadline: Deadline,
     may_wait: bool,
     sent: AtomicBool,
-    /// The same for the callers who wait for this statement: each of them may run out of time before it does.
-    callers: Vec<Arc<AtomicBool>>,
+    /// The same for the callers who wait for this statement: each of them may run out of time before it does. With the
+    /// place of each caller's request in the batch.
+    callers: Vec<(usize, Arc<AtomicBool>)>,
 }
 
 impl Call {
@@ -24,12 +26,21 @@ impl Call {
         Self::for_callers(deadline, Vec::new())
     }
 
-    pub(super) fn for_callers(deadline: Deadline, callers: Vec<Arc<AtomicBool>>) -> Self {
+    pub(super) fn for_callers(deadline: Deadline, callers: Vec<(usize, Arc<AtomicBool>)>) -> Self {
         Self { deadline, may_wait: false, sent: AtomicBool::new(false), callers }
     }
 
     pub(super) fn with_may_wait(self, may_wait: bool) -> Self {
         Self { may_wait, ..self }
+    }
+
+    /// Returns the call of a statement for some requests of this batch.
+    ///
+    /// What becomes of it says nothing about the other requests, so it sets no marks of their callers.
+    pub(super) fn part(&self, places: Range<usize>) -> Self {
+        let callers = self.callers.iter().filter(|(place, _)| places.contains(place));
+        let callers = callers.map(|(place, sent)| (place - places.start, Arc::clone(sent))).collect();
+        Self::for_callers(self.deadline, callers).with_may_wait(self.may_wait)
     }
 
     /// Returns when the statement must have ended. The store drops its future then.
@@ -64,16 +75,14 @@ impl Call {
         self.sent.load(Ordering::Acquire)
     }
 
-    /// Forgets a statement that was certainly not executed, before it is sent again.
+    /// Forgets a statement that was certainly not executed.
     pub(super) fn reset(&self) {
-        if self.was_sent() {
-            self.set_sent(false);
-        }
+        self.set_sent(false);
     }
 
     fn set_sent(&self, sent: bool) {
         self.sent.store(sent, Ordering::Release);
-        for caller in &self.callers {
+        for (_, caller) in &self.callers {
             caller.store(sent, Ordering::Release);
         }
     }

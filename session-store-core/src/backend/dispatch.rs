@@ -14,7 +14,7 @@ use super::queue::{Entry, Item, Mergeable as _, Queue, Receiver, Reply, Taken};
 use super::state::{Engine, closed, unanswered};
 use super::work::{Changes, Reads, Work};
 use super::{Backend, Call, Change, Deadline, Lookup, Verdict};
-use crate::{Error, ErrorKind, IfChanged, Result, SessionKey};
+use crate::{IfChanged, Result, SessionKey};
 
 impl<B: Backend> Engine<B> {
     pub(super) async fn read(self: &Arc<Self>, lookup: Lookup) -> Result<IfChanged> {
@@ -63,7 +63,10 @@ impl<B: Backend> Engine<B> {
                 }
                 self.wait::<W>(receiver, deadline).await
             }
-            Entry::Closed => Reply::Answer(Err(closed())),
+            Entry::Closed(request) => {
+                drop(self.turn::<W>(&request));
+                Reply::Answer(Err(closed()))
+            }
         }
     }
 
@@ -115,7 +118,7 @@ impl<B: Backend> Engine<B> {
         let mut marks = Vec::with_capacity(batch.len());
         let (mut requests, mut others) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for Item { request, waiters } in batch {
-            waiters.add_marks(&mut marks);
+            waiters.add_marks(requests.len(), &mut marks);
             others.push((self.turn::<W>(&request), waiters));
             requests.push(request);
         }
@@ -149,14 +152,17 @@ impl<B: Backend> Engine<B> {
     fn begin_next(self: &Arc<Self>, key: &SessionKey) {
         while let Some(item) = self.lanes.leave(key) {
             let Ok(runtime) = Handle::try_current() else {
-                let text = "a change of the session ended outside of a Tokio runtime, so the next one could not begin";
-                item.waiters.answer(Err(Error::new(ErrorKind::Internal, text)));
+                // A runtime has ended. The callers have another.
+                self.give_back::<Changes>([item]);
                 continue;
             };
             let queue = Changes::queue(self, &item.request);
             if queue.group.batch_size <= 1 {
-                let engine = Arc::clone(self);
-                runtime.spawn(async move { engine.run_batch::<Changes>(vec![item]).await });
+                let mut single = Single { engine: Arc::clone(self), item: Some(item) };
+                runtime.spawn(async move {
+                    let batch = single.item.take().into_iter().collect();
+                    single.engine.run_batch::<Changes>(batch).await;
+                });
                 return;
             }
             match queue.push(item) {
@@ -174,8 +180,10 @@ impl<B: Backend> Engine<B> {
     /// Returns the next batch of a queue.
     fn take<W: Work<B>>(self: &Arc<Self>, queue: &Queue<W::Request, W::Answer>) -> Vec<Item<W::Request, W::Answer>> {
         let Taken { batch, abandoned } = queue.take();
-        for item in abandoned {
-            drop(self.turn::<W>(&item.request));
+        for Item { request, waiters } in abandoned {
+            let turn = self.turn::<W>(&request);
+            waiters.answer(Err(self.late(false)));
+            drop(turn);
         }
         batch
     }
@@ -193,7 +201,7 @@ impl<B: Backend> Engine<B> {
 
     /// Closes the store: answers who waits, lets end what is under way, and closes the connections.
     pub(super) async fn close(&self) {
-        if self.is_closed.swap(true, Ordering::AcqRel) {
+        if self.is_closed.swap(true, Ordering::SeqCst) {
             return;
         }
         for item in self.reads.close() {
@@ -208,7 +216,7 @@ impl<B: Backend> Engine<B> {
             item.waiters.answer(Err(closed()));
         }
         let deadline = Deadline::after(self.options.operation_timeout);
-        while self.in_flight.load(Ordering::Acquire) > 0 && !deadline.has_passed() {
+        while self.in_flight.load(Ordering::SeqCst) > 0 && !deadline.has_passed() {
             sleep(Duration::from_millis(2)).await;
         }
         let call = Call::new(deadline.max(Deadline::after(Duration::from_millis(100))));
@@ -225,6 +233,21 @@ struct OwnTurn<B: Backend> {
 impl<B: Backend> Drop for OwnTurn<B> {
     fn drop(&mut self) {
         self.engine.begin_next(&self.key);
+    }
+}
+
+/// A change that is sent alone when its turn comes, on a task of its own.
+struct Single<B: Backend> {
+    engine: Arc<Engine<B>>,
+    item: Option<Item<Change, Verdict>>,
+}
+
+impl<B: Backend> Drop for Single<B> {
+    fn drop(&mut self) {
+        // Its runtime has ended before the task began. The callers have another.
+        if let Some(item) = self.item.take() {
+            self.engine.give_back::<Changes>([item]);
+        }
     }
 }
 

@@ -19,8 +19,8 @@ pub(super) enum Step<A> {
     Refused,
     /// Somebody else holds the record. Nothing was changed.
     Busy,
-    /// It failed and changed nothing, and is worth sending again. This is the error if that comes to nothing.
-    Again(Error),
+    /// It failed and changed nothing, and is worth sending again so often. This is the error if that comes to nothing.
+    Again(Error, Retry),
 }
 
 /// A statement that failed as a whole.
@@ -48,15 +48,17 @@ impl<B: Backend> Engine<B> {
             }
             Ok(_) => requests.iter().map(|_| Step::Answered(Err(unanswered(W::CHANGES)))).collect(),
             Err(failed) if requests.len() > 1 && failed.may_be_of_one => {
-                let (first, second) = requests.split_at(requests.len() / 2);
-                let mut steps = Box::pin(self.run::<W>(first, call)).await;
-                steps.extend(Box::pin(self.run::<W>(second, call)).await);
+                let middle = requests.len() / 2;
+                let (first, second) = requests.split_at(middle);
+                let mut steps = Box::pin(self.run::<W>(first, &call.part(0..middle))).await;
+                steps.extend(Box::pin(self.run::<W>(second, &call.part(middle..requests.len()))).await);
                 steps
             }
             Err(failed) => {
-                let error = |request: &W::Request| match requests.len() {
-                    1 => about(failed.error.share(), request.key()),
-                    _ => failed.error.share(),
+                let is_of_one = requests.len() == 1 && failed.may_be_of_one;
+                let error = |request: &W::Request| match failed.error.share() {
+                    error if is_of_one => about(error, request.key()),
+                    error => error,
                 };
                 requests.iter().map(|request| Step::Answered(Err(error(request)))).collect()
             }
@@ -82,11 +84,13 @@ impl<B: Backend> Engine<B> {
         };
         let failure = self.backend.classify(&error);
         let (retry, is_ambiguous) = (failure.retry, failure.is_ambiguous && W::CHANGES && call.was_sent());
-        let error = about(failure.into_error(), request.key());
+        let is_of_record = failure.may_be_of_record();
+        let error = failure.into_error();
+        let error = if is_of_record { about(error, request.key()) } else { error };
         match retry {
             _ if is_ambiguous => Step::Answered(Err(error.with_outcome_unknown())),
             Retry::Never => Step::Answered(Err(error)),
-            Retry::Times(_) | Retry::UntilDeadline => Step::Again(error),
+            Retry::Times(_) | Retry::UntilDeadline => Step::Again(error, retry),
         }
     }
 
@@ -100,12 +104,16 @@ impl<B: Backend> Engine<B> {
         let final_error = |error| Failed { error, may_be_of_one: false };
         let (mut backoff, mut attempts) = (None, 0);
         loop {
-            if self.is_closed() {
-                return Err(final_error(closed()));
-            }
-            call.reset();
             let ended = {
                 let _in_flight = InFlight::new(&self.in_flight);
+                // After the statement is counted: `close` waits for it, or is seen here.
+                if self.is_closed() {
+                    return Err(final_error(closed()));
+                }
+                // A future is polled once even if its time is over, and would send the statement.
+                if call.deadline().has_passed() {
+                    return Err(final_error(self.late(false)));
+                }
                 call.deadline().limit(caught(run())).await
             };
             let may_have_run = is_change && call.was_sent();
@@ -120,6 +128,9 @@ impl<B: Backend> Engine<B> {
             };
             let failure = self.backend.classify(&error);
             let is_unknown = may_have_run && failure.is_ambiguous;
+            if !is_unknown {
+                call.reset();
+            }
             attempts += 1;
             let is_retried = !is_unknown
                 && match failure.retry {
@@ -130,7 +141,7 @@ impl<B: Backend> Engine<B> {
             if is_retried && backoff.get_or_insert_with(|| Backoff::until(call.deadline())).wait().await {
                 continue;
             }
-            let may_be_of_one = !is_unknown && failure.may_be_of_record() && failure.retry == Retry::Never;
+            let may_be_of_one = !failure.is_ambiguous && failure.may_be_of_record() && failure.retry == Retry::Never;
             let error = failure.into_error();
             let error = if is_unknown { error.with_outcome_unknown() } else { error };
             return Err(Failed { error, may_be_of_one });
@@ -148,7 +159,12 @@ impl<B: Backend> Engine<B> {
         let mut step = step;
         let mut backoff = Backoff::until(deadline);
         let mut has_waited = false;
+        let mut retries = 0;
         loop {
+            if let (Some(waiters), Step::Refused | Step::Busy | Step::Again(..)) = (waiters, &step) {
+                // One of them may run out of time before the request is sent again.
+                waiters.mark_unsent();
+            }
             let error = match step {
                 Step::Answered(answer) => return answer,
                 Step::Refused => {
@@ -156,7 +172,11 @@ impl<B: Backend> Engine<B> {
                     continue;
                 }
                 Step::Busy => None,
-                Step::Again(error) => Some(error),
+                Step::Again(error, Retry::Times(times)) if retries >= times => return Err(error),
+                Step::Again(error, _) => {
+                    retries += 1;
+                    Some(error)
+                }
             };
             // One statement waits in the database, which is faster than to ask again, and fair to other nodes. It takes
             // a connection for as long, so only some may.
@@ -170,7 +190,7 @@ impl<B: Backend> Engine<B> {
                 if waiters.are_gone() {
                     return Err(unanswered(false));
                 }
-                waiters.add_marks(&mut marks);
+                waiters.add_marks(0, &mut marks);
             }
             let call = Call::for_callers(deadline, marks).with_may_wait(permit.is_some());
             step = self.run_one::<W>(request, &call).await;
@@ -194,7 +214,7 @@ struct InFlight<'a>(&'a AtomicUsize);
 
 impl<'a> InFlight<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
+        count.fetch_add(1, Ordering::SeqCst);
         Self(count)
     }
 }

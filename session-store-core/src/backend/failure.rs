@@ -113,8 +113,7 @@ impl Failure {
     /// Returns whether the failure may be about one record of a batch.
     #[must_use]
     pub fn may_be_of_record(&self) -> bool {
-        let is_transient =
-            self.transient.unwrap_or(matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout));
+        let is_transient = self.transient.unwrap_or(matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout));
         self.is_of_record.unwrap_or(!is_transient)
     }
 

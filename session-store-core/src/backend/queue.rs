@@ -95,10 +95,18 @@ impl<R, A> Waiters<R, A> {
         self.others.extend(later.others);
     }
 
-    /// Adds the marks of all callers to those that a statement sets.
-    pub(super) fn add_marks(&self, marks: &mut Vec<Arc<AtomicBool>>) {
-        marks.push(Arc::clone(&self.first.sent));
-        marks.extend(self.others.iter().map(|caller| Arc::clone(&caller.sent)));
+    /// Adds the marks of all callers to those that a statement sets, with the place of their request in the batch.
+    pub(super) fn add_marks(&self, place: usize, marks: &mut Vec<(usize, Arc<AtomicBool>)>) {
+        marks.push((place, Arc::clone(&self.first.sent)));
+        marks.extend(self.others.iter().map(|caller| (place, Arc::clone(&caller.sent))));
+    }
+
+    /// Records that their request was certainly not executed.
+    pub(super) fn mark_unsent(&self) {
+        self.first.sent.store(false, Ordering::Release);
+        for caller in &self.others {
+            caller.sent.store(false, Ordering::Release);
+        }
     }
 }
 
@@ -133,7 +141,7 @@ pub(super) struct Queue<R, A> {
 struct State<R, A> {
     waiting: VecDeque<Item<R, A>>,
     workers: usize,
-    /// Whether a caller runs its own request. It takes no worker's place, because nobody can know whether it is polled.
+    /// Whether a caller runs its own request.
     has_inline: bool,
     is_closed: bool,
 }
@@ -144,8 +152,8 @@ pub(super) enum Entry<R, A> {
     Inline(R),
     /// Others: it waits. If `has_place`, a place was taken for a worker, which has to be started.
     Waits { receiver: Receiver<R, A>, has_place: bool },
-    /// A closed store.
-    Closed,
+    /// A closed store, which gives the request back.
+    Closed(R),
 }
 
 impl<R, A> Queue<R, A> {
@@ -165,7 +173,7 @@ impl<R, A> Queue<R, A> {
         }
         let mut state = self.state();
         if state.is_closed {
-            return Entry::Closed;
+            return Entry::Closed(request);
         }
         // Not whenever a place is free: under load, many small statements serve fewer requests than a few large ones.
         if !state.has_inline && state.workers == 0 && state.waiting.is_empty() {
@@ -220,6 +228,9 @@ impl<R, A> Queue<R, A> {
 impl<R, A> State<R, A> {
     fn push(&mut self, item: Item<R, A>, most_workers: usize) -> bool {
         self.waiting.push_back(item);
+        // A caller who runs its own request counts, so that no more statements are in flight than the options say; but it
+        // never takes the last place, because nobody can know whether it is polled.
+        let most_workers = if self.has_inline { (most_workers - 1).max(1) } else { most_workers };
         let has_place = self.workers < most_workers;
         self.workers += usize::from(has_place);
         has_place
@@ -284,5 +295,6 @@ impl<R: Mergeable, A> Queue<R, A> {
 
 pub(super) struct Taken<R, A> {
     pub(super) batch: Vec<Item<R, A>>,
+    /// Those whose callers have gone away, or have run out of time.
     pub(super) abandoned: Vec<Item<R, A>>,
 }

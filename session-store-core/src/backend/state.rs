@@ -42,7 +42,7 @@ impl<B: Backend> Engine<B> {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::Acquire)
+        self.is_closed.load(Ordering::SeqCst)
     }
 
     /// Refuses a call to a store that is closed.

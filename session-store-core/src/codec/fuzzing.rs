@@ -17,7 +17,7 @@ use super::{Codec, Dictionary, EncryptionKey, KeyRing};
 use crate::fuzzing::refused::assert_refused;
 use crate::{ErrorKind, SessionKey};
 
-/// As in `tests/data_of_release_0_1_is_read.rs`.
+/// As in `tests/codec/data_of_release_0_1_is_read.rs`.
 const KEY: SessionKey = SessionKey::from_bytes([7; SessionKey::LEN]);
 const ANOTHER: SessionKey = SessionKey::from_bytes([8; SessionKey::LEN]);
 

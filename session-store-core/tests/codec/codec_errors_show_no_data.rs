@@ -1,6 +1,4 @@
 //! Errors of the codec say what is wrong, and nothing of what the session holds.
-#![cfg(feature = "codec")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::error::Error as _;
 use std::fmt::Debug;

@@ -1,10 +1,6 @@
 //! Data is compressed over the threshold, and only where that makes it smaller.
-#![cfg(feature = "compression")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-mod sample_sessions;
-
-use sample_sessions::{Session, session, sessions};
+use crate::sample_sessions::{Session, session, sessions};
 use serde::{Serialize, Serializer};
 use session_store_core::codec::{Codec, Dictionary};
 

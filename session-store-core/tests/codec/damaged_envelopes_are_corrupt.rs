@@ -1,10 +1,6 @@
 //! An envelope that lost or changed anything at all is refused.
-#![cfg(feature = "compression")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-mod sample_sessions;
-
-use sample_sessions::{Session, session, sessions};
+use crate::sample_sessions::{Session, session, sessions};
 use session_store_core::codec::{Codec, Dictionary};
 use session_store_core::{Bytes, ErrorKind};
 

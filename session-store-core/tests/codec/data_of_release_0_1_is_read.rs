@@ -2,17 +2,13 @@
 //!
 //! The files in `release_0_1/` are never written anew. A release that changes the layout gets a folder of
 //! its own beside it.
-#![cfg(feature = "codec")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod sample_sessions;
-
-use sample_sessions::{Session, session};
+use crate::sample_sessions::{Session, session};
 use session_store_core::codec::Codec;
 
 const KEY: session_store_core::SessionKey = session_store_core::SessionKey::from_bytes([7; 32]);
 
-const PLAIN: &[u8] = include_bytes!("release_0_1/plain.envelope");
+const PLAIN: &[u8] = include_bytes!("../release_0_1/plain.envelope");
 
 #[test]
 fn plain() {
@@ -27,8 +23,8 @@ fn plain_is_still_written() {
 #[cfg(feature = "compression")]
 #[test]
 fn compressed() {
-    let data = include_bytes!("release_0_1/compressed.envelope");
-    assert_eq!(Codec::new().decode::<Vec<Session>>(&KEY, data).unwrap(), sample_sessions::sessions(0..12));
+    let data = include_bytes!("../release_0_1/compressed.envelope");
+    assert_eq!(Codec::new().decode::<Vec<Session>>(&KEY, data).unwrap(), crate::sample_sessions::sessions(0..12));
 }
 
 #[cfg(feature = "compression")]
@@ -36,9 +32,9 @@ fn compressed() {
 fn compressed_with_a_dictionary() {
     use session_store_core::codec::Dictionary;
 
-    let dictionary = Dictionary::from_bytes(include_bytes!("release_0_1/dictionary.zdict")).unwrap();
+    let dictionary = Dictionary::from_bytes(include_bytes!("../release_0_1/dictionary.zdict")).unwrap();
     let codec = Codec::new().with_dictionary(dictionary);
-    let data = include_bytes!("release_0_1/compressed_with_dictionary.envelope");
+    let data = include_bytes!("../release_0_1/compressed_with_dictionary.envelope");
     assert_eq!(codec.decode::<Session>(&KEY, data).unwrap(), session(4711));
 }
 
@@ -48,7 +44,7 @@ fn with_a_policy_of_the_login() {
     use std::time::Duration;
 
     const DAY: Duration = Duration::from_hours(24);
-    let data: &[u8] = include_bytes!("release_0_1/with_policy.envelope");
+    let data: &[u8] = include_bytes!("../release_0_1/with_policy.envelope");
     let policy = Policy::new(14 * DAY, 90 * DAY).unwrap();
     assert_eq!(Codec::new().decode_with::<Session>(&KEY, data).unwrap(), (session(4711), Some(policy)));
     assert_eq!(Codec::new().encode_with(&KEY, &session(4711), Some(policy)).unwrap(), data);
@@ -73,7 +69,7 @@ mod encrypted {
 
     #[test]
     fn by_a_key() {
-        let data = include_bytes!("release_0_1/encrypted.envelope");
+        let data = include_bytes!("../release_0_1/encrypted.envelope");
         assert_eq!(codec().decode_with::<Session>(&KEY, data).unwrap(), (session(4711), None));
         assert!(codec().is_current(data));
     }
@@ -81,7 +77,7 @@ mod encrypted {
     #[test]
     fn by_a_key_with_a_policy_of_the_login() {
         const DAY: Duration = Duration::from_hours(24);
-        let data = include_bytes!("release_0_1/encrypted_with_policy.envelope");
+        let data = include_bytes!("../release_0_1/encrypted_with_policy.envelope");
         let policy = Policy::new(14 * DAY, 90 * DAY).unwrap();
         assert_eq!(codec().decode_with::<Session>(&KEY, data).unwrap(), (session(4711), Some(policy)));
     }
@@ -92,8 +88,8 @@ mod encrypted {
         use session_store_core::codec::Dictionary;
         use session_store_core::{MAX_TIMEOUT, MIN_TIMEOUT};
 
-        let dictionary = Dictionary::from_bytes(include_bytes!("release_0_1/dictionary.zdict")).unwrap();
-        let data = include_bytes!("release_0_1/all_of_it.envelope");
+        let dictionary = Dictionary::from_bytes(include_bytes!("../release_0_1/dictionary.zdict")).unwrap();
+        let data = include_bytes!("../release_0_1/all_of_it.envelope");
         let policy = Policy::new(MIN_TIMEOUT, MAX_TIMEOUT).unwrap();
         let read = codec().with_dictionary(dictionary).decode_with::<Session>(&KEY, data).unwrap();
         assert_eq!(read, (session(4711), Some(policy)));

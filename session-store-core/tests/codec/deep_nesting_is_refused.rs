@@ -1,10 +1,6 @@
 //! Values nest at most 128 levels deep, so that no bytes can use up the stack.
-#![cfg(feature = "codec")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod handmade;
-
-use handmade::envelope;
+use crate::envelopes::envelope;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use session_store_core::ErrorKind;

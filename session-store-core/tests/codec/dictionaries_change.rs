@@ -1,10 +1,6 @@
 //! Data names its dictionary, so dictionaries may be replaced while sessions live.
-#![cfg(feature = "compression")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod sample_sessions;
-
-use sample_sessions::{Session, session, sessions};
+use crate::sample_sessions::{Session, session, sessions};
 use session_store_core::ErrorKind;
 use session_store_core::codec::{Codec, Dictionary};
 

@@ -1,15 +1,11 @@
 //! An encrypted envelope that was changed, cut, or moved to another session does not open.
-#![cfg(feature = "encryption")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod rings;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use session_store_core::codec::Codec;
 use session_store_core::{Bytes, ErrorKind, Policy, SessionKey};
 
-use self::rings::{KEY, codec, key, ring};
+use crate::test_keys::{KEY, codec, key, ring};
 
 const DOES_NOT_OPEN: &str = "the encrypted data does not open: it was changed, or written for another session";
 const NOT_IN_THE_RING: &str = "the data is encrypted with a key that is not in the ring";

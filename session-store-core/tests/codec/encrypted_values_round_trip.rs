@@ -1,21 +1,16 @@
 //! What a codec encrypts, it decrypts to the same value, and never in the same way twice.
-#![cfg(feature = "encryption")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod any_value;
-mod rings;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use any_value::{Value, value};
+use crate::any_value::{Value, value};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use proptest::prelude::*;
 use session_store_core::codec::{Codec, EncryptionKey, KeyRing};
 use session_store_core::{Policy, SessionKey};
 
-use self::rings::{KEY, codec, key, ring};
+use crate::test_keys::{KEY, codec, key, ring};
 
 fn any_policy() -> impl Strategy<Value = Option<Policy>> {
     let millis = 1_u64..1_000_000_000;

@@ -1,6 +1,4 @@
 //! Nodes are upgraded one at a time, so each form of a struct reads the other's data.
-#![cfg(feature = "codec")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use serde::{Deserialize, Serialize};
 use session_store_core::ErrorKind;

@@ -1,13 +1,9 @@
 //! Which ring reads what which ring wrote, what it holds for current, and what it makes of it.
-#![cfg(feature = "encryption")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod rings;
 
 use session_store_core::codec::{Codec, KeyRing};
 use session_store_core::{ErrorKind, Policy};
 
-use self::rings::{KEY, codec, key, ring};
+use crate::test_keys::{KEY, codec, key, ring};
 
 const NOT_ENCRYPTED: &str = "the data is not encrypted, and this codec takes only what is";
 const NOT_IN_THE_RING: &str = "the data is encrypted with a key that is not in the ring";

@@ -1,6 +1,4 @@
 //! The decoded limit lets through exactly as many bytes as it says, in both directions.
-#![cfg(feature = "codec")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use session_store_core::ErrorKind;
 use session_store_core::codec::{Codec, DEFAULT_DECODED_LIMIT};

@@ -1,12 +1,8 @@
 //! The policy of a login is kept beside the data of its session, and one that no login can have is corrupt.
-#![cfg(feature = "codec")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod handmade;
 
 use std::time::Duration;
 
-use handmade::with_policy;
+use crate::envelopes::with_policy;
 use proptest::prelude::*;
 use session_store_core::codec::Codec;
 use session_store_core::{ErrorKind, MAX_TIMEOUT, MIN_TIMEOUT, Policy, SessionKey};

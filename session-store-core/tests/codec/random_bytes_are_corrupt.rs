@@ -1,14 +1,9 @@
 //! Bytes that no codec wrote are refused or read, but never a panic.
-#![cfg(feature = "codec")]
-#![allow(clippy::panic, reason = "a failed test panics")]
-
-mod any_value;
-mod handmade;
 
 use std::collections::BTreeMap;
 
-use any_value::{Value, value};
-use handmade::envelope;
+use crate::any_value::{Value, value};
+use crate::envelopes::envelope;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;

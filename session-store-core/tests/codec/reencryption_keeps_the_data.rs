@@ -1,16 +1,11 @@
 //! Encrypting anew touches nothing but the encryption: unknown fields, compression and dictionary stay.
-#![cfg(all(feature = "encryption", feature = "compression"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod rings;
-mod sample_sessions;
 
 use serde::{Deserialize, Serialize};
 use session_store_core::ErrorKind;
 use session_store_core::codec::{Codec, Dictionary};
 
-use self::rings::{KEY, codec, key, ring};
-use self::sample_sessions::{Session, session, sessions};
+use crate::sample_sessions::{Session, session, sessions};
+use crate::test_keys::{KEY, codec, key, ring};
 
 fn dictionaries() -> [Dictionary; 2] {
     [sessions(0..300), sessions(300..600)].map(|samples| Dictionary::train(&samples, 1024).unwrap())

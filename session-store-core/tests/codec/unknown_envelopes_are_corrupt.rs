@@ -1,11 +1,7 @@
 //! Layouts of later releases, and payloads that are not one whole value, are refused although their
 //! checksum is right.
-#![cfg(feature = "codec")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod handmade;
-
-use handmade::{crc32, envelope};
+use crate::envelopes::{crc32, envelope};
 use session_store_core::ErrorKind;
 use session_store_core::codec::Codec;
 

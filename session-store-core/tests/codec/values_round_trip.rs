@@ -1,9 +1,6 @@
 //! What a codec encodes, it decodes to the same value, compressed or not.
-#![cfg(feature = "codec")]
 
-mod any_value;
-
-use any_value::{Value, value};
+use crate::any_value::{Value, value};
 use proptest::prelude::*;
 use session_store_core::codec::Codec;
 

@@ -1,5 +1,4 @@
 //! E1 and E2: what an error tells to code, and what it must not tell to a log.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::error::Error as _;
 use std::fmt::{self, Write as _};
@@ -53,7 +52,7 @@ fn a_store_may_know_better_whether_it_is_transient() {
 }
 
 #[test]
-fn an_unknown_outcome_is_told() {
+fn an_unknown_outcome_is_visible() {
     let error = Error::new(ErrorKind::Timeout, "no answer in 5 s").with_outcome_unknown();
     assert!(error.outcome_unknown() && error.is_transient());
     assert_eq!(error.kind(), ErrorKind::Timeout);

@@ -1,6 +1,5 @@
 //! Every bound of the input types, at the bound and one past it (I1, N1, Z1). No refusal shows what it
 //! refused.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -119,7 +118,7 @@ fn data_may_meet_the_limit() {
 }
 
 #[test]
-fn a_write_keeps_the_owner_unless_told() {
+fn a_write_keeps_the_owner_by_default() {
     let write = Write::new("data", HOUR, 2 * HOUR).unwrap();
     assert_eq!(write.owner(), &Owner::Keep);
     assert_eq!((write.data().as_ref(), write.idle(), write.absolute()), (&b"data"[..], HOUR, 2 * HOUR));

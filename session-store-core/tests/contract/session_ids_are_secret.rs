@@ -1,5 +1,4 @@
 //! The ID in the cookie: what is generated, what is accepted, and that nothing shows it.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::HashSet;
 

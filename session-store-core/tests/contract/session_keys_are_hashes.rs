@@ -1,5 +1,4 @@
 //! The key that a store holds: a fixed hash of the ID, its text and its order.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 

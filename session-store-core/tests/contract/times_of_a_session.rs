@@ -1,5 +1,4 @@
 //! The contract's arithmetic on time, as tables of cases: what a write, a touch and a reading clock do.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 

@@ -1,9 +1,5 @@
 //! The pruner calls `prune` in bounded rounds, at times that no two nodes share. Tokio's clock is paused: nothing
 //! here waits.
-#![cfg(feature = "pruner")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
-mod scripted;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,14 +11,14 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use self::scripted::{Call, More, Scripted, Step};
+use crate::scripted_prune::{Call, More, ScriptedPrune, Step};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
 const DONE: Step = Step::Removes(0, More::IsNone);
 const FULL: Step = Step::Removes(10, More::Remains);
 
-fn pruner(store: &Scripted) -> Builder {
+fn pruner(store: &ScriptedPrune) -> Builder {
     Pruner::builder(store.clone()).every(MINUTE).limit(10).pause(SECOND)
 }
 
@@ -36,7 +32,7 @@ fn rounds(calls: &[Call]) -> Vec<&[Call]> {
 }
 
 /// Waits until a call is under way.
-async fn under_way(store: &Scripted) {
+async fn under_way(store: &ScriptedPrune) {
     let begun = async {
         while store.calls().last().is_none_or(|call| call.ended.is_some()) {
             sleep(SECOND / 10).await;
@@ -48,7 +44,7 @@ async fn under_way(store: &Scripted) {
 #[tokio::test(start_paused = true)]
 async fn the_first_round_comes_after_a_random_part_of_the_interval() {
     let started = Instant::now();
-    let stores: Vec<_> = (0..100).map(|_| Scripted::new(Duration::ZERO, &[], DONE)).collect();
+    let stores: Vec<_> = (0..100).map(|_| ScriptedPrune::new(Duration::ZERO, &[], DONE)).collect();
     let pruners: Vec<_> = stores.iter().map(|store| pruner(store).spawn().unwrap()).collect();
     sleep(MINUTE + SECOND).await;
     let firsts: Vec<_> = stores.iter().map(|store| store.calls()[0].begun - started).collect();
@@ -61,7 +57,7 @@ async fn the_first_round_comes_after_a_random_part_of_the_interval() {
 
 #[tokio::test(start_paused = true)]
 async fn each_interval_is_up_to_a_tenth_longer_or_shorter() {
-    let store = Scripted::new(5 * SECOND, &[], DONE);
+    let store = ScriptedPrune::new(5 * SECOND, &[], DONE);
     let pruner = pruner(&store).spawn().unwrap();
     sleep(200 * MINUTE).await;
     pruner.stop().await;
@@ -74,7 +70,7 @@ async fn each_interval_is_up_to_a_tenth_longer_or_shorter() {
 
 #[tokio::test(start_paused = true)]
 async fn a_round_goes_on_with_pauses_until_nothing_is_left() {
-    let store = Scripted::new(Duration::ZERO, &[FULL, FULL, Step::Removes(3, More::IsNone)], DONE);
+    let store = ScriptedPrune::new(Duration::ZERO, &[FULL, FULL, Step::Removes(3, More::IsNone)], DONE);
     let pruner = pruner(&store).spawn().unwrap();
     sleep(2 * MINUTE + 10 * SECOND).await;
     pruner.stop().await;
@@ -91,7 +87,7 @@ async fn a_round_goes_on_with_pauses_until_nothing_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn a_round_makes_no_more_calls_than_its_most() {
-    let store = Scripted::new(Duration::ZERO, &[], FULL);
+    let store = ScriptedPrune::new(Duration::ZERO, &[], FULL);
     let pruner = pruner(&store).max_calls(4).spawn().unwrap();
     sleep(10 * MINUTE).await;
     pruner.stop().await;
@@ -104,7 +100,7 @@ async fn a_round_makes_no_more_calls_than_its_most() {
 
 #[tokio::test(start_paused = true)]
 async fn a_round_that_is_longer_than_the_interval_is_not_overlapped() {
-    let store = Scripted::new(3 * MINUTE, &[], FULL);
+    let store = ScriptedPrune::new(3 * MINUTE, &[], FULL);
     let pruner = pruner(&store).max_calls(2).spawn().unwrap();
     sleep(60 * MINUTE).await;
     drop(pruner);
@@ -115,7 +111,7 @@ async fn a_round_that_is_longer_than_the_interval_is_not_overlapped() {
 
 #[tokio::test(start_paused = true)]
 async fn errors_and_panics_end_their_round_only() {
-    let store = Scripted::new(Duration::ZERO, &[Step::Fails, FULL, Step::Panics, FULL, Step::Fails], DONE);
+    let store = ScriptedPrune::new(Duration::ZERO, &[Step::Fails, FULL, Step::Panics, FULL, Step::Fails], DONE);
     let pruner = pruner(&store).spawn().unwrap();
     sleep(10 * MINUTE).await;
     pruner.stop().await;
@@ -126,7 +122,7 @@ async fn errors_and_panics_end_their_round_only() {
 
 #[tokio::test(start_paused = true)]
 async fn stopping_waits_for_the_call_that_is_under_way_and_for_nothing_else() {
-    let store = Scripted::new(20 * SECOND, &[], FULL);
+    let store = ScriptedPrune::new(20 * SECOND, &[], FULL);
     let pruner = pruner(&store).pause(30 * SECOND).spawn().unwrap();
     under_way(&store).await;
     let before = Instant::now();
@@ -140,8 +136,8 @@ async fn stopping_waits_for_the_call_that_is_under_way_and_for_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn stopping_a_pruner_that_rests_or_pauses_takes_no_time() {
-    let store = Scripted::new(Duration::ZERO, &[], FULL);
-    let resting = pruner(&Scripted::new(Duration::ZERO, &[], DONE)).every(30 * 24 * 60 * MINUTE).spawn().unwrap();
+    let store = ScriptedPrune::new(Duration::ZERO, &[], FULL);
+    let resting = pruner(&ScriptedPrune::new(Duration::ZERO, &[], DONE)).every(30 * 24 * 60 * MINUTE).spawn().unwrap();
     let pausing = pruner(&store).pause(MINUTE).max_calls(u32::MAX).spawn().unwrap();
     sleep(MINUTE + SECOND).await;
     let before = Instant::now();
@@ -153,7 +149,7 @@ async fn stopping_a_pruner_that_rests_or_pauses_takes_no_time() {
 
 #[tokio::test(start_paused = true)]
 async fn stopping_ends_a_round_without_pauses_too() {
-    let store = Scripted::new(SECOND, &[], FULL);
+    let store = ScriptedPrune::new(SECOND, &[], FULL);
     let pruner = pruner(&store).pause(Duration::ZERO).max_calls(u32::MAX).spawn().unwrap();
     under_way(&store).await;
     let calls = store.calls().len();
@@ -163,7 +159,7 @@ async fn stopping_ends_a_round_without_pauses_too() {
 
 #[tokio::test(start_paused = true)]
 async fn dropping_it_ends_it_at_once_and_lets_go_of_the_store() {
-    let store = Scripted::new(20 * SECOND, &[], FULL);
+    let store = ScriptedPrune::new(20 * SECOND, &[], FULL);
     let pruner = pruner(&store).spawn().unwrap();
     under_way(&store).await;
     let before = Instant::now();
@@ -177,7 +173,7 @@ async fn dropping_it_ends_it_at_once_and_lets_go_of_the_store() {
 
 #[test]
 fn it_ends_with_its_runtime() {
-    let store = Scripted::new(Duration::ZERO, &[], DONE);
+    let store = ScriptedPrune::new(Duration::ZERO, &[], DONE);
     let runtime = Runtime::new().unwrap();
     let ended = runtime.block_on(async { pruner(&store).spawn().unwrap() });
     drop(runtime);
@@ -187,12 +183,12 @@ fn it_ends_with_its_runtime() {
 
 #[tokio::test(start_paused = true)]
 async fn it_takes_any_store_and_its_longest_interval() {
-    let store: Arc<dyn SessionStore> = Arc::new(Scripted::new(Duration::ZERO, &[], DONE));
+    let store: Arc<dyn SessionStore> = Arc::new(ScriptedPrune::new(Duration::ZERO, &[], DONE));
     let longest = 30 * 24 * 60 * MINUTE;
     let all = [
         Pruner::builder(Arc::clone(&store)).spawn().unwrap(),
         Pruner::builder(store).every(longest).pause(longest).limit(100_000).max_calls(u32::MAX).spawn().unwrap(),
-        Pruner::builder(Scripted::new(SECOND, &[], DONE)).every(SECOND).limit(1).max_calls(1).spawn().unwrap(),
+        Pruner::builder(ScriptedPrune::new(SECOND, &[], DONE)).every(SECOND).limit(1).max_calls(1).spawn().unwrap(),
     ];
     sleep(60 * MINUTE).await;
     assert_eq!(tasks(), all.len());
@@ -201,7 +197,7 @@ async fn it_takes_any_store_and_its_longest_interval() {
 #[tokio::test]
 async fn settings_out_of_their_bounds_are_refused() {
     let refused = |change: fn(Builder) -> Builder| {
-        let error = change(pruner(&Scripted::new(SECOND, &[], DONE))).spawn().unwrap_err();
+        let error = change(pruner(&ScriptedPrune::new(SECOND, &[], DONE))).spawn().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         error.to_string()
     };
@@ -221,7 +217,7 @@ async fn settings_out_of_their_bounds_are_refused() {
 
 #[test]
 fn it_needs_a_runtime() {
-    let error = pruner(&Scripted::new(SECOND, &[], DONE)).spawn().unwrap_err();
+    let error = pruner(&ScriptedPrune::new(SECOND, &[], DONE)).spawn().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert_eq!(error.to_string(), "a pruner needs a Tokio runtime; spawn it inside one, or call `prune` yourself");
 }

@@ -1,9 +1,4 @@
 //! The pruner tells metrics and tracing what its rounds did, and shows nothing of any session.
-#![cfg(feature = "pruner")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
-mod scripted;
-mod told;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,17 +7,17 @@ use metrics_util::debugging::DebugValue;
 use session_store_core::pruner::Pruner;
 use tokio::time::{sleep, timeout};
 
-use self::scripted::{More, Scripted, Step};
-use self::told::Told;
+use crate::captured_telemetry::{self, Telemetry};
+use crate::scripted_prune::{More, ScriptedPrune, Step};
 
 const FULL: Step = Step::Removes(10, More::Remains);
 const DONE: Step = Step::Removes(0, More::IsNone);
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// What was logged, and each metric by its name and labels, after so many calls.
-fn told(steps: &[Step], then: Step) -> (String, BTreeMap<String, DebugValue>) {
-    let store = Scripted::new(Duration::from_secs(2), steps, then);
-    let (Told { log, metrics }, ()) = told::told(async || {
+fn after(steps: &[Step], then: Step) -> (String, BTreeMap<String, DebugValue>) {
+    let store = ScriptedPrune::new(Duration::from_secs(2), steps, then);
+    let (Telemetry { log, metrics }, ()) = captured_telemetry::capture(async || {
         let pruner = Pruner::builder(store.clone()).name("scripted").every(MINUTE).max_calls(3).spawn().unwrap();
         let called = async {
             while store.calls().len() < steps.len() {
@@ -37,7 +32,7 @@ fn told(steps: &[Step], then: Step) -> (String, BTreeMap<String, DebugValue>) {
 
 #[test]
 fn what_rounds_removed_and_how_long_they_took() {
-    let (log, measured) = told(&[FULL, Step::Removes(5, More::IsNone), DONE], DONE);
+    let (log, measured) = after(&[FULL, Step::Removes(5, More::IsNone), DONE], DONE);
     assert_eq!(measured["session_store_pruned_total{store=scripted}"], DebugValue::Counter(15));
     assert_eq!(measured["session_store_prune_more{store=scripted}"], DebugValue::Gauge(0.0.into()));
     let DebugValue::Histogram(seconds) = &measured["session_store_prune_seconds{store=scripted}"] else { panic!() };
@@ -53,7 +48,7 @@ fn what_rounds_removed_and_how_long_they_took() {
 
 #[test]
 fn that_a_round_has_left_some() {
-    let (log, measured) = told(&[FULL, FULL, FULL], FULL);
+    let (log, measured) = after(&[FULL, FULL, FULL], FULL);
     assert_eq!(measured["session_store_pruned_total{store=scripted}"], DebugValue::Counter(30));
     assert_eq!(measured["session_store_prune_more{store=scripted}"], DebugValue::Gauge(1.0.into()));
     assert_eq!(log.lines().count(), 1, "{log}");
@@ -62,7 +57,7 @@ fn that_a_round_has_left_some() {
 
 #[test]
 fn that_a_round_which_was_stopped_has_left_some() {
-    let (log, measured) = told(&[FULL], FULL);
+    let (log, measured) = after(&[FULL], FULL);
     assert_eq!(measured["session_store_pruned_total{store=scripted}"], DebugValue::Counter(10));
     assert_eq!(measured["session_store_prune_more{store=scripted}"], DebugValue::Gauge(1.0.into()));
     assert!(log.contains("INFO") && log.contains("removed=10 calls=1"), "{log}");
@@ -70,7 +65,7 @@ fn that_a_round_which_was_stopped_has_left_some() {
 
 #[test]
 fn failures_by_their_kind_and_without_the_key() {
-    let (log, measured) = told(&[FULL, Step::Fails, Step::Panics, Step::Fails], DONE);
+    let (log, measured) = after(&[FULL, Step::Fails, Step::Panics, Step::Fails], DONE);
     let failures = |kind| &measured[&format!("session_store_prune_failures_total{{store=scripted,kind={kind}}}")];
     assert_eq!(*failures("unavailable"), DebugValue::Counter(2));
     assert_eq!(*failures("internal"), DebugValue::Counter(1));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use session_store_core::{ErrorKind, Page};
 
-use crate::stage::{Stage, login, user};
+use crate::fault_store::{FaultStore, login, user};
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct Older {
@@ -35,9 +35,9 @@ fn older() -> Older {
 
 #[tokio::test]
 async fn fields_that_came_went_or_were_renamed_load() {
-    let stage = Stage::new();
-    let session = login(&stage.sessions(), "alice", older()).await;
-    let newer = stage.sessions::<Newer>();
+    let faults = FaultStore::new();
+    let session = login(&faults.sessions(), "alice", older()).await;
+    let newer = faults.sessions::<Newer>();
     let expected = || Newer { name: "Ada".into(), pages: 3, roles: vec![] };
     let mut loaded = newer.load(session.id()).await.unwrap().unwrap();
     assert_eq!(loaded.data, expected());
@@ -50,9 +50,9 @@ async fn fields_that_came_went_or_were_renamed_load() {
 
 #[tokio::test]
 async fn what_no_longer_decodes_is_corrupt_and_can_be_ended() {
-    let stage = Stage::new();
-    let session = login(&stage.sessions(), "alice", older()).await;
-    let demanding = stage.sessions::<Demanding>();
+    let faults = FaultStore::new();
+    let session = login(&faults.sessions(), "alice", older()).await;
+    let demanding = faults.sessions::<Demanding>();
     let fitting = login(&demanding, "alice", Demanding { name: "Ada".into(), country: "UK".into() }).await;
     for error in [
         demanding.load(session.id()).await.unwrap_err(),
@@ -63,7 +63,7 @@ async fn what_no_longer_decodes_is_corrupt_and_can_be_ended() {
     let listed = demanding.list(&user("alice"), &Page::first(9).unwrap()).await.unwrap().sessions;
     let corrupt: Vec<_> = listed.iter().filter_map(|one| one.data.as_ref().err()?.key()).collect();
     assert!(listed.len() == 2 && corrupt == [session.key()]);
-    assert_eq!(stage.sessions::<Older>().load(session.id()).await.unwrap().unwrap().data, older(), "nothing is lost");
+    assert_eq!(faults.sessions::<Older>().load(session.id()).await.unwrap().unwrap().data, older(), "nothing is lost");
     assert!(demanding.destroy(session.id()).await.unwrap());
     assert!(demanding.load(session.id()).await.unwrap().is_none());
     assert!(demanding.load(fitting.id()).await.unwrap().is_some());

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use session_store_core::Sessions;
 use session_store_core::observed::{Audit, Event, Observed};
 
-use crate::stage::{Stage, login, user};
-use crate::told::{Notes, told};
+use crate::captured_telemetry::{CapturedEvents, capture};
+use crate::fault_store::{FaultStore, login, user};
 
 #[derive(Debug)]
 struct Panicking;
@@ -19,14 +19,14 @@ impl Audit for Panicking {
 
 #[test]
 fn what_was_done_is_done_and_told_to_the_others() {
-    let (before, after) = (Notes::default(), Notes::default());
-    let stage = Stage::new();
-    let store = Observed::new(stage.clone(), "memory")
+    let (before, after) = (CapturedEvents::default(), CapturedEvents::default());
+    let faults = FaultStore::new();
+    let store = Observed::new(faults.clone(), "memory")
         .with_audit(before.clone())
         .with_audit(Panicking)
         .with_audit(after.clone());
     let sessions = Sessions::<String>::new(Arc::new(store));
-    let (told, ()) = told(|| async {
+    let (telemetry, ()) = capture(|| async {
         let anonymous = sessions.create(String::new()).await.unwrap();
         let mut session = login(&sessions, "alice", "data".to_owned()).await;
         assert!(sessions.rotate(&mut session).await.unwrap());
@@ -36,7 +36,7 @@ fn what_was_done_is_done_and_told_to_the_others() {
     });
     let (before, after) = (before.take(), after.take());
     assert_eq!((before.len(), &before), (5, &after));
-    assert_eq!(told.count("session_store_audit_failures_total{store=memory}"), 5);
-    assert_eq!(told.count("session_store_events_total"), 5);
-    assert_eq!(told.lines("an audit panicked").len(), 5, "{}", told.log);
+    assert_eq!(telemetry.count("session_store_audit_failures_total{store=memory}"), 5);
+    assert_eq!(telemetry.count("session_store_events_total"), 5);
+    assert_eq!(telemetry.lines("an audit panicked").len(), 5, "{}", telemetry.log);
 }

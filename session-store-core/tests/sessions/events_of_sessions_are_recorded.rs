@@ -1,4 +1,4 @@
-//! Each event of a session is told once, with its cause, to metrics, tracing and the audits.
+//! Each event of a session reaches metrics, tracing and the audits once, with its cause.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use session_store_core::observed::{Cause, Event, Observed};
 use session_store_core::sessions::{Login, MaxPerUser};
 use session_store_core::{ErrorKind, Session, SessionKey, SessionStore, Sessions, SetMode, Write};
 
-use crate::stage::{Act, HOUR, SECOND, Stage, login, user};
-use crate::told::{Notes, told};
+use crate::captured_telemetry::{CapturedEvents, capture};
+use crate::fault_store::{Act, FaultStore, HOUR, SECOND, login, user};
 
 /// Sessions in an observed store, and what its audit has noted.
-fn observed(stage: &Stage, max: Option<MaxPerUser>) -> (Sessions<String>, Notes) {
-    let notes = Notes::default();
-    let mut builder = Sessions::builder(Arc::new(Observed::new(stage.clone(), "memory").with_audit(notes.clone())));
+fn observed(faults: &FaultStore, max: Option<MaxPerUser>) -> (Sessions<String>, CapturedEvents) {
+    let notes = CapturedEvents::default();
+    let mut builder = Sessions::builder(Arc::new(Observed::new(faults.clone(), "memory").with_audit(notes.clone())));
     if let Some(max) = max {
         builder = builder.max_per_user(max);
     }
@@ -25,8 +25,8 @@ fn text(session: &Session<String>) -> String {
 
 #[tokio::test]
 async fn of_the_life_of_a_session() {
-    let stage = Stage::new();
-    let (sessions, notes) = observed(&stage, None);
+    let faults = FaultStore::new();
+    let (sessions, notes) = observed(&faults, None);
     let anonymous = sessions.create(String::new()).await.unwrap();
     assert_eq!(notes.take(), [format!("created 1 {}", text(&anonymous))]);
     let replacing = Login::new(user("alice"), String::new()).replacing(anonymous.id());
@@ -44,8 +44,8 @@ async fn of_the_life_of_a_session() {
 
 #[tokio::test]
 async fn of_ends_by_the_user() {
-    let stage = Stage::new();
-    let (sessions, notes) = observed(&stage, None);
+    let faults = FaultStore::new();
+    let (sessions, notes) = observed(&faults, None);
     let mut all = Vec::new();
     for _ in 0..5 {
         all.push(login(&sessions, "alice", String::new()).await);
@@ -63,43 +63,46 @@ async fn of_ends_by_the_user() {
 
 #[tokio::test]
 async fn of_a_surplus_and_of_a_refusal() {
-    let stage = Stage::new();
-    let (sessions, notes) = observed(&stage, Some(MaxPerUser::EndOldest(1)));
+    let faults = FaultStore::new();
+    let (sessions, notes) = observed(&faults, Some(MaxPerUser::EndOldest(1)));
     let old = login(&sessions, "alice", String::new()).await;
-    stage.pass(SECOND);
+    faults.pass(SECOND);
     notes.take();
     let new = login(&sessions, "alice", String::new()).await;
     let expected = [format!("logged_in 1 alice {}", text(&new)), format!("ended surplus 1 {}", text(&old))];
     assert_eq!(notes.take(), expected);
 
-    let (refusing, notes) = observed(&stage, Some(MaxPerUser::Refuse(1)));
-    stage.pass(SECOND);
+    let (refusing, notes) = observed(&faults, Some(MaxPerUser::Refuse(1)));
+    faults.pass(SECOND);
     let error = refusing.login(Login::new(user("alice"), String::new())).await.unwrap_err();
     let key = error.key().unwrap().to_text();
-    let told = notes.take();
-    assert_eq!(told.last().unwrap(), &format!("refused limit_reached 1 {key}"));
-    assert!(told.iter().all(|note| !note.starts_with("ended")), "{told:?}");
+    let telemetry = notes.take();
+    assert_eq!(telemetry.last().unwrap(), &format!("refused limit_reached 1 {key}"));
+    assert!(telemetry.iter().all(|note| !note.starts_with("ended")), "{telemetry:?}");
 }
 
 #[tokio::test]
 async fn of_a_login_that_could_not_be_completed() {
-    let stage = Stage::new();
-    let (sessions, notes) = observed(&stage, Some(MaxPerUser::EndOldest(1)));
-    stage.next("list_by_user", Act::Fails(ErrorKind::Unavailable));
+    let faults = FaultStore::new();
+    let (sessions, notes) = observed(&faults, Some(MaxPerUser::EndOldest(1)));
+    faults.next("list_by_user", Act::Fails(ErrorKind::Unavailable));
     assert!(sessions.login(Login::new(user("alice"), String::new())).await.is_err());
-    let told = notes.take();
-    assert_eq!(told.len(), 2);
-    assert!(told[0].starts_with("logged_in 1 alice") && told[1].starts_with("ended abandoned 1 k1_"), "{told:?}");
-    stage.next("set", Act::IsDoneButFails(ErrorKind::Timeout));
+    let telemetry = notes.take();
+    assert_eq!(telemetry.len(), 2);
+    assert!(
+        telemetry[0].starts_with("logged_in 1 alice") && telemetry[1].starts_with("ended abandoned 1 k1_"),
+        "{telemetry:?}"
+    );
+    faults.next("set", Act::IsDoneButFails(ErrorKind::Timeout));
     assert!(sessions.login(Login::new(user("alice"), String::new())).await.is_err());
-    let told = notes.take();
-    assert!(told.len() == 1 && told[0].starts_with("ended abandoned 1 k1_"), "{told:?}");
+    let telemetry = notes.take();
+    assert!(telemetry.len() == 1 && telemetry[0].starts_with("ended abandoned 1 k1_"), "{telemetry:?}");
 }
 
 #[tokio::test]
 async fn of_refusals_and_conflicts() {
-    let stage = Stage::new();
-    let (sessions, notes) = observed(&stage, None);
+    let faults = FaultStore::new();
+    let (sessions, notes) = observed(&faults, None);
     let mut session = login(&sessions, "alice", String::new()).await;
     let mut same = sessions.load(session.id()).await.unwrap().unwrap();
     assert!(sessions.save(&mut session).await.unwrap());
@@ -124,8 +127,8 @@ async fn of_refusals_and_conflicts() {
 
 #[tokio::test]
 async fn of_all_that_was_cleared_or_pruned() {
-    let stage = Stage::new();
-    let (sessions, notes) = observed(&stage, None);
+    let faults = FaultStore::new();
+    let (sessions, notes) = observed(&faults, None);
     let store = sessions.store();
     store.clear().await.unwrap();
     store.prune(9).await.unwrap();
@@ -134,20 +137,23 @@ async fn of_all_that_was_cleared_or_pruned() {
         sessions.create(String::new()).await.unwrap();
     }
     notes.take();
-    stage.pass(HOUR);
+    faults.pass(HOUR);
     store.prune(2).await.unwrap();
     store.prune(2).await.unwrap();
     sessions.create(String::new()).await.unwrap();
     store.clear().await.unwrap();
-    let told = notes.take();
-    assert_eq!((told[0].as_str(), told[1].as_str(), told[3].as_str()), ("pruned 2", "pruned 1", "ended cleared 1"));
+    let telemetry = notes.take();
+    assert_eq!(
+        (telemetry[0].as_str(), telemetry[1].as_str(), telemetry[3].as_str()),
+        ("pruned 2", "pruned 1", "ended cleared 1")
+    );
 }
 
 #[test]
 fn to_metrics_and_tracing_as_well() {
-    let stage = Stage::new();
-    let (told, ()) = told(|| async {
-        let (sessions, _) = observed(&stage, None);
+    let faults = FaultStore::new();
+    let (telemetry, ()) = capture(|| async {
+        let (sessions, _) = observed(&faults, None);
         for _ in 0..3 {
             login(&sessions, "alice", String::new()).await;
         }
@@ -157,11 +163,11 @@ fn to_metrics_and_tracing_as_well() {
         ("session_store_events_total{store=memory,event=ended,reason=all_of_user}", 3),
         ("session_store_events_total{store=memory,event=logged_in,reason=}", 3),
     ];
-    assert_eq!(told.counters("events_total"), expected);
-    let lines = told.lines("INFO");
-    assert_eq!(lines.len(), 4, "{}", told.log);
-    assert!(lines[3].contains(r#"store="memory" event="ended" reason="all_of_user" count=3"#), "{}", told.log);
-    assert!(lines.iter().all(|line| line.contains("session_store:")), "the target: {}", told.log);
+    assert_eq!(telemetry.counters("events_total"), expected);
+    let lines = telemetry.lines("INFO");
+    assert_eq!(lines.len(), 4, "{}", telemetry.log);
+    assert!(lines[3].contains(r#"store="memory" event="ended" reason="all_of_user" count=3"#), "{}", telemetry.log);
+    assert!(lines.iter().all(|line| line.contains("session_store:")), "the target: {}", telemetry.log);
 }
 
 #[test]

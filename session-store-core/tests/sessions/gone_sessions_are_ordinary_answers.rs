@@ -1,22 +1,22 @@
 //! However a session has ended, every method gives that as an answer, and none brings it back.
 
-use crate::stage;
+use crate::fault_store;
 use session_store_core::sessions::Login;
 use session_store_core::{Page, Policy, Session, SessionId, SessionStore, Sessions};
 
-use crate::stage::{HOUR, MINUTE, Stage, login, user};
+use crate::fault_store::{FaultStore, HOUR, MINUTE, login, user};
 
-/// A stage with a session of Alice's, idle for 10 minutes and an hour old at the most.
-async fn stage() -> (Stage, Sessions<String>, Session<String>) {
-    let stage = Stage::new();
-    let sessions = stage.builder().policy(Policy::new(10 * MINUTE, HOUR).unwrap()).build().unwrap();
+/// A store with a session of Alice's, idle for 10 minutes and an hour old at the most.
+async fn faults() -> (FaultStore, Sessions<String>, Session<String>) {
+    let faults = FaultStore::new();
+    let sessions = faults.builder().policy(Policy::new(10 * MINUTE, HOUR).unwrap()).build().unwrap();
     let session = login(&sessions, "alice", "data".to_owned()).await;
-    (stage, sessions, session)
+    (faults, sessions, session)
 }
 
 /// What every method says of a session that is gone.
-async fn is_gone(stage: &Stage, sessions: &Sessions<String>, session: &mut Session<String>, why: &str) {
-    let live = stage.live().await;
+async fn is_gone(faults: &FaultStore, sessions: &Sessions<String>, session: &mut Session<String>, why: &str) {
+    let live = faults.live().await;
     let (id, key) = (session.id().clone(), *session.key());
     let never = |_: &mut String| unreachable!("there is nothing to change");
     session.data.push_str(", changed");
@@ -30,42 +30,42 @@ async fn is_gone(stage: &Stage, sessions: &Sessions<String>, session: &mut Sessi
     assert!(listed.iter().all(|listed| listed.key != key), "list: {why}");
     assert!(!sessions.destroy(&id).await.unwrap(), "destroy: {why}");
     assert!(!sessions.destroy(&id).await.unwrap(), "destroy, once more: {why}");
-    assert!(stage.record(&key).await.is_none(), "it was brought back: {why}");
-    assert_eq!(stage.live().await, live, "something was brought back: {why}");
+    assert!(faults.record(&key).await.is_none(), "it was brought back: {why}");
+    assert_eq!(faults.live().await, live, "something was brought back: {why}");
 }
 
 #[tokio::test]
 async fn one_that_never_was() {
-    let (stage, sessions, session) = stage().await;
+    let (faults, sessions, session) = faults().await;
     let mut stranger = sessions.create(String::new()).await.unwrap();
     assert!(sessions.destroy(stranger.id()).await.unwrap());
-    is_gone(&stage, &sessions, &mut stranger, "another was destroyed").await;
+    is_gone(&faults, &sessions, &mut stranger, "another was destroyed").await;
     assert!(sessions.load(&SessionId::generate().unwrap()).await.unwrap().is_none());
     assert!(sessions.load(session.id()).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn one_that_was_idle_too_long() {
-    let (stage, sessions, mut session) = stage().await;
-    stage.pass(599_999 * stage::MS);
-    assert!(stage.record(session.key()).await.is_some());
-    stage.pass(stage::MS);
-    is_gone(&stage, &sessions, &mut session, "it was idle").await;
+    let (faults, sessions, mut session) = faults().await;
+    faults.pass(599_999 * fault_store::MS);
+    assert!(faults.record(session.key()).await.is_some());
+    faults.pass(fault_store::MS);
+    is_gone(&faults, &sessions, &mut session, "it was idle").await;
     assert_eq!(sessions.destroy_all(&user("alice")).await.unwrap(), 0, "it is not counted");
 }
 
 #[tokio::test]
 async fn one_that_is_too_old() {
-    let (stage, sessions, mut session) = stage().await;
+    let (faults, sessions, mut session) = faults().await;
     for _ in 0..11 {
-        stage.pass(5 * MINUTE);
+        faults.pass(5 * MINUTE);
         assert!(sessions.load(session.id()).await.unwrap().is_some());
         assert!(sessions.save(&mut session).await.unwrap());
     }
-    stage.pass(299_999 * stage::MS);
+    faults.pass(299_999 * fault_store::MS);
     assert!(sessions.save(&mut session).await.unwrap(), "a save at the last moment");
-    stage.pass(stage::MS);
-    is_gone(&stage, &sessions, &mut session, "it was too old").await;
+    faults.pass(fault_store::MS);
+    is_gone(&faults, &sessions, &mut session, "it was too old").await;
 }
 
 #[tokio::test]
@@ -94,30 +94,30 @@ async fn one_that_was_ended() {
         ("cleared", |all, _| Box::pin(async { all.store().clear().await.unwrap() == 1 })),
     ];
     for (why, end) in endings {
-        let (stage, sessions, mut session) = stage().await;
+        let (faults, sessions, mut session) = faults().await;
         assert!(end(&sessions, &session).await, "{why}");
-        is_gone(&stage, &sessions, &mut session, why).await;
+        is_gone(&faults, &sessions, &mut session, why).await;
     }
 }
 
 #[tokio::test]
 async fn one_that_ends_between_reading_and_writing() {
-    let (stage, sessions, mut session) = stage().await;
-    let (memory, key) = (stage.memory.clone(), *session.key());
-    stage.next(
+    let (faults, sessions, mut session) = faults().await;
+    let (memory, key) = (faults.memory.clone(), *session.key());
+    faults.next(
         "set",
-        stage::Act::before(move || {
+        fault_store::Act::before(move || {
             let memory = memory.clone();
             async move { assert!(memory.destroy(&key).await.unwrap()) }
         }),
     );
     assert_eq!(sessions.update(session.id(), |data| data.push('!')).await.unwrap(), None);
-    is_gone(&stage, &sessions, &mut session, "after the update").await;
+    is_gone(&faults, &sessions, &mut session, "after the update").await;
 }
 
 #[tokio::test]
 async fn of_a_user_who_has_none() {
-    let (_, sessions, session) = stage().await;
+    let (_, sessions, session) = faults().await;
     let stranger = user("nobody");
     assert!(sessions.list(&stranger, &Page::first(1).unwrap()).await.unwrap().sessions.is_empty());
     assert!(sessions.list(&stranger, &Page::first(1).unwrap()).await.unwrap().next.is_none());

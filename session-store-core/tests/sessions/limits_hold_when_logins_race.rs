@@ -8,14 +8,14 @@ use session_store_memory::MemoryStore;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::stage::{Act, HOUR, SECOND, Stage, login, user};
+use crate::fault_store::{Act, FaultStore, HOUR, SECOND, login, user};
 
-fn sessions(stage: &Stage, max: MaxPerUser) -> Sessions<u32> {
-    stage.builder().max_per_user(max).build().unwrap()
+fn sessions(faults: &FaultStore, max: MaxPerUser) -> Sessions<u32> {
+    faults.builder().max_per_user(max).build().unwrap()
 }
 
 /// So many logins, of which none goes past this operation before all have come to it. How many were given a session.
-async fn meet_at(stage: &Stage, operation: &'static str, max: MaxPerUser, count: usize) -> Vec<SessionKey> {
+async fn meet_at(faults: &FaultStore, operation: &'static str, max: MaxPerUser, count: usize) -> Vec<SessionKey> {
     let barrier = Arc::new(Barrier::new(count));
     let wait = move || {
         let barrier = Arc::clone(&barrier);
@@ -23,10 +23,10 @@ async fn meet_at(stage: &Stage, operation: &'static str, max: MaxPerUser, count:
             barrier.wait().await;
         }
     };
-    stage.cue(operation, 0, count, if operation == "set" { Act::after(wait) } else { Act::before(wait) });
+    faults.cue(operation, 0, count, if operation == "set" { Act::after(wait) } else { Act::before(wait) });
     let mut tasks = JoinSet::new();
     for n in 0..count {
-        let sessions = sessions(stage, max);
+        let sessions = sessions(faults, max);
         tasks.spawn(async move { sessions.login(Login::new(user("alice"), u32::try_from(n).unwrap())).await });
     }
     let mut given = Vec::new();
@@ -39,10 +39,10 @@ async fn meet_at(stage: &Stage, operation: &'static str, max: MaxPerUser, count:
     given
 }
 
-async fn alive(stage: &Stage, keys: &[SessionKey]) -> Vec<SessionKey> {
+async fn alive(faults: &FaultStore, keys: &[SessionKey]) -> Vec<SessionKey> {
     let mut alive = Vec::new();
     for key in keys {
-        if stage.record(key).await.is_some() {
+        if faults.record(key).await.is_some() {
             alive.push(*key);
         }
     }
@@ -54,15 +54,15 @@ async fn alive(stage: &Stage, keys: &[SessionKey]) -> Vec<SessionKey> {
 #[tokio::test]
 async fn all_have_created_before_one_has_listed() {
     for (max, count) in [(1, 2), (1, 9), (3, 9), (9, 9)] {
-        let stage = Stage::new();
-        let given = meet_at(&stage, "set", MaxPerUser::EndOldest(max), count).await;
+        let faults = FaultStore::new();
+        let given = meet_at(&faults, "set", MaxPerUser::EndOldest(max), count).await;
         assert_eq!(given.len(), count, "none is refused");
-        assert_eq!((alive(&stage, &given).await.len(), stage.live().await), (max as usize, u64::from(max)));
+        assert_eq!((alive(&faults, &given).await.len(), faults.live().await), (max as usize, u64::from(max)));
 
-        let stage = Stage::new();
-        let given = meet_at(&stage, "set", MaxPerUser::Refuse(max), count).await;
-        assert_eq!((given.len(), alive(&stage, &given).await.len()), (max as usize, max as usize), "no other lives");
-        assert_eq!(stage.live().await, u64::from(max));
+        let faults = FaultStore::new();
+        let given = meet_at(&faults, "set", MaxPerUser::Refuse(max), count).await;
+        assert_eq!((given.len(), alive(&faults, &given).await.len()), (max as usize, max as usize), "no other lives");
+        assert_eq!(faults.live().await, u64::from(max));
     }
 }
 
@@ -74,9 +74,9 @@ async fn all_have_listed_before_one_has_ended_another() {
         (MaxPerUser::Refuse(1), 1),
         (MaxPerUser::Refuse(3), 3),
     ] {
-        let stage = Stage::new();
-        let given = meet_at(&stage, "list_by_user", max, 8).await;
-        assert_eq!((alive(&stage, &given).await.len(), stage.live().await), (left, left as u64));
+        let faults = FaultStore::new();
+        let given = meet_at(&faults, "list_by_user", max, 8).await;
+        assert_eq!((alive(&faults, &given).await.len(), faults.live().await), (left, left as u64));
     }
 }
 
@@ -84,16 +84,16 @@ async fn all_have_listed_before_one_has_ended_another() {
 async fn many_logins_at_once() {
     for _ in 0..20 {
         for max in [MaxPerUser::EndOldest(2), MaxPerUser::Refuse(2)] {
-            let stage = Stage::new();
-            login(&stage.sessions(), "alice", 100).await;
-            stage.pass(SECOND);
+            let faults = FaultStore::new();
+            login(&faults.sessions(), "alice", 100).await;
+            faults.pass(SECOND);
             let mut tasks = JoinSet::new();
             for n in 0..16 {
-                let sessions = sessions(&stage, max);
+                let sessions = sessions(&faults, max);
                 tasks.spawn(async move { sessions.login(Login::new(user("alice"), n)).await.ok() });
             }
             tasks.join_all().await;
-            assert_eq!(stage.live().await, 2, "{max:?}");
+            assert_eq!(faults.live().await, 2, "{max:?}");
         }
     }
 }
@@ -128,13 +128,13 @@ async fn a_login_is_refused_for_one_of_the_same_moment() {
 #[tokio::test]
 async fn of_two_at_the_same_moment_one_stays() {
     for max in [MaxPerUser::EndOldest(1), MaxPerUser::Refuse(1)] {
-        let stage = Stage::new();
-        let limited = sessions(&stage, max);
+        let faults = FaultStore::new();
+        let limited = sessions(&faults, max);
         let first = login(&limited, "alice", 1).await;
         let second = limited.login(Login::new(user("alice"), 2)).await;
         let mut keys = vec![*first.key()];
         keys.extend(second.ok().map(|session| *session.key()));
-        assert_eq!((alive(&stage, &keys).await.len(), stage.live().await), (1, 1));
+        assert_eq!((alive(&faults, &keys).await.len(), faults.live().await), (1, 1));
     }
 }
 
@@ -142,48 +142,48 @@ async fn of_two_at_the_same_moment_one_stays() {
 #[tokio::test]
 async fn a_newcomer_that_is_gone_before_it_counts() {
     for max in [MaxPerUser::EndOldest(1), MaxPerUser::Refuse(1)] {
-        let stage = Stage::new();
-        let memory = stage.memory.clone();
+        let faults = FaultStore::new();
+        let memory = faults.memory.clone();
         let end_all = move || {
             let memory = memory.clone();
             async move { session_store_core::SessionStore::clear(&memory).await.map(drop).unwrap() }
         };
-        stage.next("list_by_user", Act::before(end_all));
-        sessions(&stage, max).login(Login::new(user("alice"), 1)).await.unwrap();
-        assert_eq!(stage.live().await, 0);
+        faults.next("list_by_user", Act::before(end_all));
+        sessions(&faults, max).login(Login::new(user("alice"), 1)).await.unwrap();
+        assert_eq!(faults.live().await, 0);
     }
 }
 
 /// A login in whose favour this one leaves, and which is gone when it has left: there is room.
 #[tokio::test]
 async fn a_login_begins_anew_where_another_has_left_too() {
-    let (stage, answer) = among_others(2).await;
+    let (faults, answer) = among_others(2).await;
     answer.unwrap();
-    assert_eq!(stage.live().await, 2);
+    assert_eq!(faults.live().await, 2);
 }
 
 /// It cannot go on for ever, and nothing is full.
 #[tokio::test(start_paused = true)]
 async fn others_that_always_come_and_leave_fail_a_login() {
-    let (stage, answer) = among_others(usize::MAX).await;
+    let (faults, answer) = among_others(usize::MAX).await;
     let error = answer.unwrap_err();
     assert_eq!((error.kind(), error.is_transient(), error.outcome_unknown()), (ErrorKind::Conflict, true, false));
-    assert_eq!(stage.live().await, 1, "the newcomer is gone");
+    assert_eq!(faults.live().await, 1, "the newcomer is gone");
 }
 
 /// A login of a user who has one session of two, while another session comes, or leaves, before so many of its lists.
-async fn among_others(lists: usize) -> (Stage, Result<Session<u32>>) {
-    let stage = Stage::new();
-    login(&stage.sessions(), "alice", 1).await;
-    stage.pass(SECOND);
-    let memory = stage.memory.clone();
+async fn among_others(lists: usize) -> (FaultStore, Result<Session<u32>>) {
+    let faults = FaultStore::new();
+    login(&faults.sessions(), "alice", 1).await;
+    faults.pass(SECOND);
+    let memory = faults.memory.clone();
     let come_or_leave = move || {
         let memory = memory.clone();
         async move { come_or_leave(&memory).await }
     };
-    stage.cue("list_by_user", 0, lists, Act::before(come_or_leave));
-    let answer = sessions(&stage, MaxPerUser::Refuse(2)).login(Login::new(user("alice"), 3)).await;
-    (stage, answer)
+    faults.cue("list_by_user", 0, lists, Act::before(come_or_leave));
+    let answer = sessions(&faults, MaxPerUser::Refuse(2)).login(Login::new(user("alice"), 3)).await;
+    (faults, answer)
 }
 
 async fn come_or_leave(memory: &MemoryStore) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use session_store_core::{ErrorKind, Meta, Page, SessionKey, SessionStore, Sessions, Timestamp, Version};
 
-use crate::stage::{Act, MINUTE, Stage, login, user};
+use crate::fault_store::{Act, FaultStore, MINUTE, login, user};
 
 fn page(limit: u32) -> Page {
     Page::first(limit).unwrap()
@@ -21,8 +21,8 @@ async fn logins(sessions: &Sessions<u32>, count: u32) -> BTreeSet<SessionKey> {
 
 #[tokio::test]
 async fn all_pages_have_each_session_once() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<u32>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<u32>();
     let keys = logins(&sessions, 100).await;
     for limit in [1, 7, 50, 99, 100, 101, 1_000] {
         let (mut listed, mut data, mut next, mut pages) = (Vec::new(), BTreeSet::new(), Some(page(limit)), 0);
@@ -41,15 +41,15 @@ async fn all_pages_have_each_session_once() {
 
 #[tokio::test]
 async fn it_shows_what_is_known_of_a_session() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<u32>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<u32>();
     let session = login(&sessions, "alice", 7).await;
-    stage.pass(MINUTE);
-    stage.calls();
-    let before = stage.meta(session.key()).await;
+    faults.pass(MINUTE);
+    faults.calls();
+    let before = faults.meta(session.key()).await;
     let listed = sessions.list(&user("alice"), &page(9)).await.unwrap().sessions;
-    assert_eq!(stage.calls(), ["list_by_user", "get"], "it touches nothing");
-    assert_eq!(stage.meta(session.key()).await, before);
+    assert_eq!(faults.calls(), ["list_by_user", "get"], "it touches nothing");
+    assert_eq!(faults.meta(session.key()).await, before);
     assert!(listed[0].key == *session.key() && listed[0].meta == before);
     assert_eq!(listed[0].read_at.saturating_since(before.created_at), MINUTE);
     assert_eq!(*listed[0].data.as_ref().unwrap(), 7);
@@ -58,12 +58,12 @@ async fn it_shows_what_is_known_of_a_session() {
 
 #[tokio::test]
 async fn what_does_not_decode_is_listed_as_corrupt() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<u32>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<u32>();
     let mut keys = logins(&sessions, 5).await;
-    let other_type = login(&stage.sessions::<String>(), "alice", "no number".to_owned()).await;
+    let other_type = login(&faults.sessions::<String>(), "alice", "no number".to_owned()).await;
     let garbage = SessionKey::from_bytes([0x77; 32]);
-    stage.plant_corrupt(&garbage, "alice").await;
+    faults.plant_corrupt(&garbage, "alice").await;
     keys.extend([garbage, *other_type.key()]);
     let listed = sessions.list(&user("alice"), &page(100)).await.unwrap().sessions;
     assert!(listed.iter().map(|listed| &listed.key).eq(&keys));
@@ -84,17 +84,17 @@ async fn what_does_not_decode_is_listed_as_corrupt() {
 /// The next page begins where the store's did, so that it is not taken for the last.
 #[tokio::test]
 async fn one_that_ends_meanwhile_is_left_out_and_the_pages_go_on() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<u32>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<u32>();
     let keys: Vec<_> = logins(&sessions, 9).await.into_iter().collect();
     for (ended, limit) in [(2, 3), (0, 3), (1, 2)] {
-        let (memory, key) = (stage.memory.clone(), keys[ended]);
+        let (memory, key) = (faults.memory.clone(), keys[ended]);
         let end = move || {
             let memory = memory.clone();
             async move { assert!(memory.destroy(&key).await.unwrap()) }
         };
-        let written = stage.record(&key).await.unwrap();
-        stage.next("list_by_user", Act::after(end));
+        let written = faults.record(&key).await.unwrap();
+        faults.next("list_by_user", Act::after(end));
         let (mut all, mut next) = (Vec::new(), Some(page(limit)));
         while let Some(page) = next {
             let listing = sessions.list(&user("alice"), &page).await.unwrap();
@@ -103,17 +103,17 @@ async fn one_that_ends_meanwhile_is_left_out_and_the_pages_go_on() {
         }
         let left: Vec<_> = keys.iter().copied().filter(|other| *other != key).collect();
         assert!(all == left, "{ended} of a page of {limit}");
-        stage.memory.plant(key, written.meta, written.data);
+        faults.memory.plant(key, written.meta, written.data);
     }
 }
 
 /// Its key may be that of another user's session by then.
 #[tokio::test]
 async fn one_that_is_another_users_by_then_is_left_out() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<u32>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<u32>();
     let session = login(&sessions, "alice", 1).await;
-    let (memory, key) = (stage.memory.clone(), *session.key());
+    let (memory, key) = (faults.memory.clone(), *session.key());
     let give_away = move || {
         let memory = memory.clone();
         async move {
@@ -121,14 +121,14 @@ async fn one_that_is_another_users_by_then_is_left_out() {
             memory.plant(key, Meta { user: Some(user("bob")), ..record.meta }, record.data);
         }
     };
-    stage.next("list_by_user", Act::after(give_away));
+    faults.next("list_by_user", Act::after(give_away));
     assert!(sessions.list(&user("alice"), &page(9)).await.unwrap().sessions.is_empty());
 }
 
 #[tokio::test]
 async fn a_record_that_the_store_cannot_read_is_left_out() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<u32>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<u32>();
     logins(&sessions, 3).await;
     let at = Timestamp::from_millis;
     let meta = Meta {
@@ -139,9 +139,9 @@ async fn a_record_that_the_store_cannot_read_is_left_out() {
         deadline: at(9),
         version: Version::from_bytes([1; 16]),
     };
-    stage.memory.plant(SessionKey::from_bytes([1; 32]), meta, session_store_core::Bytes::new());
+    faults.memory.plant(SessionKey::from_bytes([1; 32]), meta, session_store_core::Bytes::new());
     assert_eq!(sessions.list(&user("alice"), &page(9)).await.unwrap().sessions.len(), 3);
-    stage.cue("get", 1, 1, Act::Fails(ErrorKind::Corrupt));
+    faults.cue("get", 1, 1, Act::Fails(ErrorKind::Corrupt));
     assert_eq!(sessions.list(&user("alice"), &page(9)).await.unwrap().sessions.len(), 2, "found by reading it");
 }
 
@@ -150,10 +150,10 @@ async fn a_record_that_the_store_cannot_read_is_left_out() {
 async fn a_failure_of_the_database_fails_the_list() {
     for operation in ["list_by_user", "get"] {
         for kind in [ErrorKind::Unavailable, ErrorKind::Timeout] {
-            let stage = Stage::new();
-            let sessions = stage.sessions::<u32>();
+            let faults = FaultStore::new();
+            let sessions = faults.sessions::<u32>();
             logins(&sessions, 3).await;
-            stage.next(operation, Act::Fails(kind));
+            faults.next(operation, Act::Fails(kind));
             assert_eq!(sessions.list(&user("alice"), &page(9)).await.unwrap_err().kind(), kind);
         }
     }

@@ -5,32 +5,32 @@ use std::time::Duration;
 use session_store_core::sessions::{Builder, Login};
 use session_store_core::{ErrorKind, Policy, Session, SessionStore, Sessions};
 
-use crate::stage::{Act, HOUR, MINUTE, MS, SECOND, Stage, user};
+use crate::fault_store::{Act, FaultStore, HOUR, MINUTE, MS, SECOND, user};
 
-async fn session(stage: &Stage, sessions: &Sessions<String>, own: Option<Policy>) -> Session<String> {
+async fn session(faults: &FaultStore, sessions: &Sessions<String>, own: Option<Policy>) -> Session<String> {
     let mut login = Login::new(user("alice"), String::new());
     if let Some(policy) = own {
         login = login.policy(policy);
     }
     let session = sessions.login(login).await.unwrap();
-    stage.calls();
+    faults.calls();
     session
 }
 
 /// That it is touched after so long, and not a moment earlier.
 async fn is_touched_after(builder: impl Fn(Builder<String>) -> Builder<String>, own: Option<Policy>, after: Duration) {
-    let stage = Stage::new();
-    let sessions = builder(stage.builder()).build().unwrap();
-    let session = session(&stage, &sessions, own).await;
+    let faults = FaultStore::new();
+    let sessions = builder(faults.builder()).build().unwrap();
+    let session = session(&faults, &sessions, own).await;
     for _ in 0..3 {
         if after >= MS {
-            stage.pass(after.saturating_sub(MS));
+            faults.pass(after.saturating_sub(MS));
             assert!(sessions.load(session.id()).await.unwrap().is_some());
-            assert_eq!(stage.calls(), ["get"], "just before {after:?}");
-            stage.pass(MS);
+            assert_eq!(faults.calls(), ["get"], "just before {after:?}");
+            faults.pass(MS);
         }
         assert!(sessions.load(session.id()).await.unwrap().is_some());
-        assert_eq!(stage.calls(), ["get", "touch"], "at {after:?}");
+        assert_eq!(faults.calls(), ["get", "touch"], "at {after:?}");
     }
 }
 
@@ -63,27 +63,27 @@ async fn after_half_of_a_short_idle_timeout_at_the_most() {
 
 #[tokio::test]
 async fn a_session_that_is_used_does_not_expire_before_its_deadline() {
-    let stage = Stage::new();
-    let sessions = stage.builder::<String>().policy(Policy::new(10 * MINUTE, 5 * HOUR).unwrap()).build().unwrap();
-    let session = session(&stage, &sessions, None).await;
+    let faults = FaultStore::new();
+    let sessions = faults.builder::<String>().policy(Policy::new(10 * MINUTE, 5 * HOUR).unwrap()).build().unwrap();
+    let session = session(&faults, &sessions, None).await;
     // The longest pause after which a touch is never too late.
     for _ in 0..33 {
-        stage.pass(9 * MINUTE);
+        faults.pass(9 * MINUTE);
         assert!(sessions.load(session.id()).await.unwrap().is_some());
     }
-    stage.pass(3 * MINUTE);
+    faults.pass(3 * MINUTE);
     assert!(sessions.load(session.id()).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn a_touch_gives_as_much_time_as_the_policy() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
-    let session = session(&stage, &sessions, None).await;
-    let before = stage.meta(session.key()).await;
-    stage.pass(6 * MINUTE);
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
+    let session = session(&faults, &sessions, None).await;
+    let before = faults.meta(session.key()).await;
+    faults.pass(6 * MINUTE);
     assert!(sessions.load(session.id()).await.unwrap().is_some());
-    let after = stage.meta(session.key()).await;
+    let after = faults.meta(session.key()).await;
     assert_eq!(after.expires_at, before.expires_at.saturating_add(6 * MINUTE));
     assert_eq!(after.last_seen_at, before.last_seen_at.saturating_add(6 * MINUTE));
     assert_eq!((after.deadline, after.version), (before.deadline, before.version));
@@ -92,37 +92,37 @@ async fn a_touch_gives_as_much_time_as_the_policy() {
 #[tokio::test]
 async fn a_touch_that_fails_does_not_fail_the_load() {
     for kind in [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Corrupt, ErrorKind::Internal] {
-        let stage = Stage::new();
-        let sessions = stage.sessions::<String>();
-        let session = session(&stage, &sessions, None).await;
-        stage.pass(6 * MINUTE);
-        stage.next("touch", Act::Fails(kind));
+        let faults = FaultStore::new();
+        let sessions = faults.sessions::<String>();
+        let session = session(&faults, &sessions, None).await;
+        faults.pass(6 * MINUTE);
+        faults.next("touch", Act::Fails(kind));
         let mut loaded = sessions.load(session.id()).await.unwrap().unwrap();
-        assert!(stage.is_over());
+        assert!(faults.is_over());
         assert!(sessions.save(&mut loaded).await.unwrap());
     }
 }
 
 #[tokio::test]
 async fn the_next_load_touches_where_the_last_could_not() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
-    let session = session(&stage, &sessions, None).await;
-    stage.pass(6 * MINUTE);
-    stage.cue("touch", 0, 2, Act::Fails(ErrorKind::Timeout));
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
+    let session = session(&faults, &sessions, None).await;
+    faults.pass(6 * MINUTE);
+    faults.cue("touch", 0, 2, Act::Fails(ErrorKind::Timeout));
     for _ in 0..3 {
         assert!(sessions.load(session.id()).await.unwrap().is_some());
     }
     assert!(sessions.load(session.id()).await.unwrap().is_some());
-    assert_eq!(stage.calls(), ["get", "touch", "get", "touch", "get", "touch", "get"]);
+    assert_eq!(faults.calls(), ["get", "touch", "get", "touch", "get", "touch", "get"]);
 }
 
 #[tokio::test]
 async fn a_read_that_fails_fails_the_load() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
-    let session = session(&stage, &sessions, None).await;
-    stage.next("get", Act::Fails(ErrorKind::Unavailable));
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
+    let session = session(&faults, &sessions, None).await;
+    faults.next("get", Act::Fails(ErrorKind::Unavailable));
     assert_eq!(sessions.load(session.id()).await.unwrap_err().kind(), ErrorKind::Unavailable, "and is no logout");
     assert!(sessions.load(session.id()).await.unwrap().is_some());
 }
@@ -130,16 +130,16 @@ async fn a_read_that_fails_fails_the_load() {
 /// A logout that is acknowledged before the touch is seen by it.
 #[tokio::test]
 async fn a_session_that_ends_before_its_touch_is_gone() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
-    let session = session(&stage, &sessions, None).await;
-    stage.pass(6 * MINUTE);
-    let (memory, key) = (stage.memory.clone(), *session.key());
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
+    let session = session(&faults, &sessions, None).await;
+    faults.pass(6 * MINUTE);
+    let (memory, key) = (faults.memory.clone(), *session.key());
     let logout = move || {
         let memory = memory.clone();
         async move { assert!(memory.destroy(&key).await.unwrap()) }
     };
-    stage.next("touch", Act::before(logout));
+    faults.next("touch", Act::before(logout));
     assert!(sessions.load(session.id()).await.unwrap().is_none());
-    assert_eq!(stage.live().await, 0);
+    assert_eq!(faults.live().await, 0);
 }

@@ -3,7 +3,7 @@
 use session_store_core::sessions::{Builder, Login, Pepper};
 use session_store_core::{Session, SessionId, SessionKey, Sessions};
 
-use crate::stage::{Stage, login, user};
+use crate::fault_store::{FaultStore, login, user};
 
 /// HMAC-SHA-256 of a domain string and the ID, by another implementation (`hmac` of Python). Stores hold these, so
 /// that a release that computes another one logs everybody out.
@@ -27,8 +27,8 @@ fn pepper(n: u8) -> Pepper {
     Pepper::from_bytes(&[n; 32])
 }
 
-fn node(stage: &Stage, set: impl FnOnce(Builder<String>) -> Builder<String>) -> Sessions<String> {
-    set(stage.builder()).build().unwrap()
+fn node(faults: &FaultStore, set: impl FnOnce(Builder<String>) -> Builder<String>) -> Sessions<String> {
+    set(faults.builder()).build().unwrap()
 }
 
 /// That the session is there for each of these nodes, by every method.
@@ -45,22 +45,22 @@ async fn lives_on(nodes: &[&Sessions<String>], session: &Session<String>) {
 #[tokio::test]
 async fn the_key_of_an_id_is_known() {
     for (n, id, key) in KNOWN {
-        let (stage, id): (_, SessionId) = (Stage::new(), id.parse().unwrap());
-        let created = stage.sessions::<String>().create("data".to_owned()).await.unwrap();
-        let record = stage.record(created.key()).await.unwrap();
-        stage.memory.plant(key.parse().unwrap(), record.meta, record.data);
-        let peppered = node(&stage, |it| it.pepper(known_pepper(n)));
+        let (faults, id): (_, SessionId) = (FaultStore::new(), id.parse().unwrap());
+        let created = faults.sessions::<String>().create("data".to_owned()).await.unwrap();
+        let record = faults.record(created.key()).await.unwrap();
+        faults.memory.plant(key.parse().unwrap(), record.meta, record.data);
+        let peppered = node(&faults, |it| it.pepper(known_pepper(n)));
         assert_eq!(peppered.load(&id).await.unwrap().unwrap().key().to_text(), key);
-        assert!(node(&stage, |it| it.pepper(pepper(9))).load(&id).await.unwrap().is_none());
-        assert!(node(&stage, |it| it).load(&id).await.unwrap().is_none());
+        assert!(node(&faults, |it| it.pepper(pepper(9))).load(&id).await.unwrap().is_none());
+        assert!(node(&faults, |it| it).load(&id).await.unwrap().is_none());
     }
 }
 
 #[tokio::test]
 async fn each_pepper_has_keys_of_its_own() {
-    let stage = Stage::new();
+    let faults = FaultStore::new();
     let nodes =
-        [node(&stage, |it| it), node(&stage, |it| it.pepper(pepper(1))), node(&stage, |it| it.pepper(pepper(2)))];
+        [node(&faults, |it| it), node(&faults, |it| it.pepper(pepper(1))), node(&faults, |it| it.pepper(pepper(2)))];
     for (n, one) in nodes.iter().enumerate() {
         let session = one.create(String::new()).await.unwrap();
         assert_eq!(*session.key() == SessionKey::from(session.id()), n == 0);
@@ -74,28 +74,28 @@ async fn each_pepper_has_keys_of_its_own() {
 
 #[tokio::test]
 async fn a_pepper_is_introduced() {
-    let stage = Stage::new();
-    let before = node(&stage, |it| it.accept_pepper(pepper(1)));
-    let after = node(&stage, |it| it.pepper(pepper(1)).accept_unpeppered());
+    let faults = FaultStore::new();
+    let before = node(&faults, |it| it.accept_pepper(pepper(1)));
+    let after = node(&faults, |it| it.pepper(pepper(1)).accept_unpeppered());
     let old = before.create(String::new()).await.unwrap();
     let new = after.create(String::new()).await.unwrap();
     assert!(*old.key() == SessionKey::from(old.id()) && *new.key() != SessionKey::from(new.id()));
     for session in [&old, &new] {
         lives_on(&[&before, &after], session).await;
     }
-    let last = node(&stage, |it| it.pepper(pepper(1)));
+    let last = node(&faults, |it| it.pepper(pepper(1)));
     assert!(last.load(old.id()).await.unwrap().is_none());
     assert!(last.load(new.id()).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_pepper_is_changed() {
-    let stage = Stage::new();
+    let faults = FaultStore::new();
     let steps = [
-        node(&stage, |it| it.pepper(pepper(1))),
-        node(&stage, |it| it.pepper(pepper(1)).accept_pepper(pepper(2))),
-        node(&stage, |it| it.pepper(pepper(2)).accept_pepper(pepper(1))),
-        node(&stage, |it| it.pepper(pepper(2))),
+        node(&faults, |it| it.pepper(pepper(1))),
+        node(&faults, |it| it.pepper(pepper(1)).accept_pepper(pepper(2))),
+        node(&faults, |it| it.pepper(pepper(2)).accept_pepper(pepper(1))),
+        node(&faults, |it| it.pepper(pepper(2))),
     ];
     let [first, second, third, last] = &steps;
     let old = first.create(String::new()).await.unwrap();
@@ -111,18 +111,18 @@ async fn a_pepper_is_changed() {
 
 #[tokio::test]
 async fn a_new_id_is_by_the_new_pepper() {
-    let stage = Stage::new();
-    let mut session = login(&node(&stage, |it| it.pepper(pepper(1))), "alice", String::new()).await;
-    let third = node(&stage, |it| it.pepper(pepper(2)).accept_pepper(pepper(1)));
+    let faults = FaultStore::new();
+    let mut session = login(&node(&faults, |it| it.pepper(pepper(1))), "alice", String::new()).await;
+    let third = node(&faults, |it| it.pepper(pepper(2)).accept_pepper(pepper(1)));
     assert!(third.rotate(&mut session).await.unwrap());
-    assert!(node(&stage, |it| it.pepper(pepper(2))).load(session.id()).await.unwrap().is_some());
+    assert!(node(&faults, |it| it.pepper(pepper(2))).load(session.id()).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn logouts_find_a_session_under_an_old_pepper() {
-    let stage = Stage::new();
-    let old = node(&stage, |it| it.pepper(pepper(1)));
-    let new = node(&stage, |it| it.pepper(pepper(2)).accept_pepper(pepper(1)).accept_unpeppered());
+    let faults = FaultStore::new();
+    let old = node(&faults, |it| it.pepper(pepper(1)));
+    let new = node(&faults, |it| it.pepper(pepper(2)).accept_pepper(pepper(1)).accept_unpeppered());
     let destroyed = old.create(String::new()).await.unwrap();
     assert!(new.destroy(destroyed.id()).await.unwrap());
     assert!(!new.destroy(destroyed.id()).await.unwrap());
@@ -133,21 +133,21 @@ async fn logouts_find_a_session_under_an_old_pepper() {
     }
     let listed = login(&old, "bob", String::new()).await;
     assert!(new.end(&user("bob"), listed.key()).await.unwrap());
-    assert_eq!(stage.live().await, 1);
+    assert_eq!(faults.live().await, 1);
 }
 
 #[tokio::test]
 async fn a_session_under_the_new_pepper_costs_one_read() {
-    let stage = Stage::new();
-    let new = node(&stage, |it| it.pepper(pepper(2)).accept_pepper(pepper(1)).accept_unpeppered());
+    let faults = FaultStore::new();
+    let new = node(&faults, |it| it.pepper(pepper(2)).accept_pepper(pepper(1)).accept_unpeppered());
     let sessions = [
         (new.create(String::new()).await.unwrap(), 1),
-        (node(&stage, |it| it.pepper(pepper(1))).create(String::new()).await.unwrap(), 2),
-        (node(&stage, |it| it).create(String::new()).await.unwrap(), 3),
+        (node(&faults, |it| it.pepper(pepper(1))).create(String::new()).await.unwrap(), 2),
+        (node(&faults, |it| it).create(String::new()).await.unwrap(), 3),
     ];
     for (session, reads) in sessions {
-        stage.calls();
+        faults.calls();
         assert!(new.load(session.id()).await.unwrap().is_some());
-        assert_eq!(stage.calls(), vec!["get"; reads]);
+        assert_eq!(faults.calls(), vec!["get"; reads]);
     }
 }

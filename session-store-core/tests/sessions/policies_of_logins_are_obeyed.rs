@@ -5,7 +5,7 @@ use std::time::Duration;
 use session_store_core::sessions::Login;
 use session_store_core::{Meta, Policy, Session, SessionId, Sessions};
 
-use crate::stage::{HOUR, MINUTE, Stage, user};
+use crate::fault_store::{FaultStore, HOUR, MINUTE, user};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -32,34 +32,34 @@ fn obeys(meta: &Meta, policy: Policy, seen_after: Duration, what: &str) {
 #[tokio::test]
 async fn by_every_method() {
     for policy in [remember_me(), strict()] {
-        let stage = Stage::new();
-        let sessions = stage.sessions::<String>();
+        let faults = FaultStore::new();
+        let sessions = faults.sessions::<String>();
         let mut session = log_in(&sessions, policy).await;
         assert_eq!((session.policy(), session.time_left()), (policy, policy.absolute()));
-        obeys(&stage.meta(session.key()).await, policy, Duration::ZERO, "login");
+        obeys(&faults.meta(session.key()).await, policy, Duration::ZERO, "login");
 
-        stage.pass(MINUTE);
+        faults.pass(MINUTE);
         assert!(sessions.save(&mut session).await.unwrap());
-        obeys(&stage.meta(session.key()).await, policy, MINUTE, "save");
+        obeys(&faults.meta(session.key()).await, policy, MINUTE, "save");
 
-        stage.pass(MINUTE);
+        faults.pass(MINUTE);
         sessions.update(session.id(), |data| data.push('!')).await.unwrap().unwrap();
-        obeys(&stage.meta(session.key()).await, policy, 2 * MINUTE, "update");
+        obeys(&faults.meta(session.key()).await, policy, 2 * MINUTE, "update");
 
         let step = policy.idle() / 2;
-        stage.pass(step);
+        faults.pass(step);
         let mut loaded = sessions.load(session.id()).await.unwrap().unwrap();
         assert_eq!(loaded.policy(), policy);
         assert_eq!(loaded.time_left() + 2 * MINUTE + step, policy.absolute());
-        obeys(&stage.meta(session.key()).await, policy, 2 * MINUTE + step, "load");
+        obeys(&faults.meta(session.key()).await, policy, 2 * MINUTE + step, "load");
 
-        stage.pass(MINUTE);
+        faults.pass(MINUTE);
         assert!(sessions.rotate(&mut loaded).await.unwrap());
-        obeys(&stage.meta(loaded.key()).await, policy, 3 * MINUTE + step, "rotate");
+        obeys(&faults.meta(loaded.key()).await, policy, 3 * MINUTE + step, "rotate");
 
-        stage.pass(MINUTE);
+        faults.pass(MINUTE);
         assert!(sessions.save(&mut loaded).await.unwrap());
-        obeys(&stage.meta(loaded.key()).await, policy, 4 * MINUTE + step, "a save after the rotation");
+        obeys(&faults.meta(loaded.key()).await, policy, 4 * MINUTE + step, "a save after the rotation");
         let listed = sessions.list(&user("alice"), &session_store_core::Page::first(1).unwrap()).await.unwrap();
         assert_eq!(listed.sessions.len(), 1);
     }
@@ -68,15 +68,15 @@ async fn by_every_method() {
 /// Another configuration, as after a deployment, changes nothing for a login with a policy of its own.
 #[tokio::test]
 async fn whatever_the_configuration_says_later() {
-    let stage = Stage::new();
-    let session = log_in(&stage.sessions(), remember_me()).await;
-    let later = stage.builder::<String>().policy(Policy::OWASP_HIGH_VALUE).build().unwrap();
-    stage.pass(3 * DAY);
+    let faults = FaultStore::new();
+    let session = log_in(&faults.sessions(), remember_me()).await;
+    let later = faults.builder::<String>().policy(Policy::OWASP_HIGH_VALUE).build().unwrap();
+    faults.pass(3 * DAY);
     let mut loaded = later.load(session.id()).await.unwrap().unwrap();
     assert_eq!(loaded.policy(), remember_me());
-    obeys(&stage.meta(session.key()).await, remember_me(), 3 * DAY, "load");
+    obeys(&faults.meta(session.key()).await, remember_me(), 3 * DAY, "load");
     assert!(later.save(&mut loaded).await.unwrap());
-    obeys(&stage.meta(session.key()).await, remember_me(), 3 * DAY, "save");
+    obeys(&faults.meta(session.key()).await, remember_me(), 3 * DAY, "save");
 }
 
 /// Without a policy of its own, a session has the configuration's from its next save on, and not from a touch.
@@ -108,34 +108,34 @@ async fn a_changed_configuration_reaches_the_others_at_their_next_save() {
             }),
         ];
         for (what, save) in savings {
-            let stage = Stage::new();
-            let created = stage.sessions::<String>().create("data".to_owned()).await.unwrap();
-            let later = stage.builder::<String>().policy(new).build().unwrap();
-            stage.pass(2 * MINUTE);
+            let faults = FaultStore::new();
+            let created = faults.sessions::<String>().create("data".to_owned()).await.unwrap();
+            let later = faults.builder::<String>().policy(new).build().unwrap();
+            faults.pass(2 * MINUTE);
             assert_eq!(later.load(created.id()).await.unwrap().unwrap().policy(), new);
-            let unchanged = stage.meta(created.key()).await;
+            let unchanged = faults.meta(created.key()).await;
             assert_eq!(unchanged.deadline, unchanged.created_at.saturating_add(24 * HOUR), "by no load");
             let session = save(&later, created.id()).await;
-            obeys(&stage.meta(session.key()).await, new, 2 * MINUTE, what);
+            obeys(&faults.meta(session.key()).await, new, 2 * MINUTE, what);
         }
     }
 }
 
 #[tokio::test]
 async fn a_login_without_one_takes_the_configurations() {
-    let stage = Stage::new();
-    let sessions = stage.builder::<String>().policy(Policy::NIST_AAL3).build().unwrap();
+    let faults = FaultStore::new();
+    let sessions = faults.builder::<String>().policy(Policy::NIST_AAL3).build().unwrap();
     let session = sessions.login(Login::new(user("alice"), String::new())).await.unwrap();
-    obeys(&stage.meta(session.key()).await, Policy::NIST_AAL3, Duration::ZERO, "login");
-    let loaded = stage.sessions::<String>().load(session.id()).await.unwrap().unwrap();
+    obeys(&faults.meta(session.key()).await, Policy::NIST_AAL3, Duration::ZERO, "login");
+    let loaded = faults.sessions::<String>().load(session.id()).await.unwrap().unwrap();
     assert_eq!(loaded.policy(), Policy::NIST_AAL2, "and none is kept with it");
 }
 
 #[tokio::test]
 async fn it_does_not_pass_to_the_session_of_the_next_login() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let first = log_in(&sessions, remember_me()).await;
     let next = sessions.login(Login::new(user("alice"), String::new()).replacing(first.id())).await.unwrap();
-    obeys(&stage.meta(next.key()).await, Policy::NIST_AAL2, Duration::ZERO, "login");
+    obeys(&faults.meta(next.key()).await, Policy::NIST_AAL2, Duration::ZERO, "login");
 }

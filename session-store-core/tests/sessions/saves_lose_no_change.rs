@@ -2,11 +2,11 @@
 
 use session_store_core::{ErrorKind, Session};
 
-use crate::stage::{Act, MINUTE, Stage, login, user};
+use crate::fault_store::{Act, FaultStore, MINUTE, login, user};
 
 #[tokio::test]
 async fn what_is_saved_is_loaded() {
-    let sessions = Stage::new().sessions::<Vec<u32>>();
+    let sessions = FaultStore::new().sessions::<Vec<u32>>();
     let mut session = sessions.create(vec![1]).await.unwrap();
     for n in 2..9 {
         session.data.push(n);
@@ -19,8 +19,8 @@ async fn what_is_saved_is_loaded() {
 
 #[tokio::test]
 async fn of_two_saves_the_later_is_a_conflict() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let mut mine = login(&sessions, "alice", "old".to_owned()).await;
     let mut theirs = sessions.load(mine.id()).await.unwrap().unwrap();
     theirs.data = "theirs".to_owned();
@@ -41,12 +41,12 @@ async fn of_two_saves_the_later_is_a_conflict() {
 
 #[tokio::test]
 async fn touches_are_no_conflict() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let mut session = sessions.create("old".to_owned()).await.unwrap();
-    stage.pass(30 * MINUTE);
+    faults.pass(30 * MINUTE);
     assert!(sessions.load(session.id()).await.unwrap().is_some());
-    assert_eq!(stage.calls(), ["set", "get", "touch"]);
+    assert_eq!(faults.calls(), ["set", "get", "touch"]);
     session.data = "new".to_owned();
     assert!(sessions.save(&mut session).await.unwrap());
 }
@@ -54,28 +54,28 @@ async fn touches_are_no_conflict() {
 /// The session in hand is still what it was, so that the application may try again.
 #[tokio::test]
 async fn a_save_that_fails_leaves_the_session_in_hand_as_it_was() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let mut session = sessions.create("old".to_owned()).await.unwrap();
     session.data = "new".to_owned();
-    stage.next("set", Act::Fails(ErrorKind::Unavailable));
-    stage.next("rotate", Act::Fails(ErrorKind::Timeout));
+    faults.next("set", Act::Fails(ErrorKind::Unavailable));
+    faults.next("rotate", Act::Fails(ErrorKind::Timeout));
     assert_eq!(sessions.save(&mut session).await.unwrap_err().kind(), ErrorKind::Unavailable);
     let id = session.id().clone();
     assert_eq!(sessions.rotate(&mut session).await.unwrap_err().kind(), ErrorKind::Timeout);
     assert!(*session.id() == id);
     assert!(sessions.save(&mut session).await.unwrap());
     assert_eq!(sessions.load(&id).await.unwrap().unwrap().data, "new");
-    assert!(stage.is_over());
+    assert!(faults.is_over());
 }
 
 #[tokio::test]
 async fn a_save_of_unknown_outcome_says_so() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let mut session = sessions.create("old".to_owned()).await.unwrap();
     session.data = "new".to_owned();
-    stage.next("set", Act::IsDoneButFails(ErrorKind::Timeout));
+    faults.next("set", Act::IsDoneButFails(ErrorKind::Timeout));
     assert!(sessions.save(&mut session).await.unwrap_err().outcome_unknown());
     assert_eq!(sessions.save(&mut session).await.unwrap_err().kind(), ErrorKind::Conflict, "with its own write");
     assert_eq!(sessions.load(session.id()).await.unwrap().unwrap().data, "new");
@@ -87,7 +87,7 @@ fn sessions_and_their_futures_cross_threads() {
     fn is_sent<F: Future + Send>(_: impl Fn() -> F) {}
     crosses::<session_store_core::Sessions<String>>();
     crosses::<Session<String>>();
-    let sessions = Stage::new().sessions::<String>();
+    let sessions = FaultStore::new().sessions::<String>();
     is_sent(|| async { sessions.create(String::new()).await });
     is_sent(|| async { sessions.update(sessions.create(String::new()).await?.id(), |_| ()).await });
     is_sent(|| async { sessions.destroy_all(&user("alice")).await });

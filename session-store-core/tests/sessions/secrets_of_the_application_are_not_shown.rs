@@ -1,8 +1,4 @@
 //! Keys and peppers parse from the text that they expose, refuse any other, and are shown nowhere else.
-#![cfg(all(feature = "encryption", feature = "sessions"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod rings;
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -11,7 +7,7 @@ use session_store_core::codec::{EncryptionKey, KeyRing};
 use session_store_core::sessions::Pepper;
 use session_store_core::{Error, ErrorKind, Result, SessionKey};
 
-use self::rings::{KEY, codec, key, ring};
+use crate::test_keys::{KEY, codec, key, ring};
 
 /// Bytes 0 to 31, as another implementation of base64url writes them.
 const TEXT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -117,13 +113,13 @@ fn errors_show_neither_key_nor_data() {
     let data = codec(ring(0x5A)).encode(&KEY, secret).unwrap();
     let flipped = [&data[..data.len() - 1], &[data[data.len() - 1] ^ 1]].concat();
     let other = SessionKey::from_bytes([0xA5; 32]);
-    let codec = codec(ring(0x5A));
+    let (codec, another) = (codec(ring(0x5A)), codec(ring(1)));
     let errors = [
         codec.decode::<u32>(&KEY, &data).unwrap_err(),
         codec.decode::<String>(&KEY, &flipped).unwrap_err(),
         codec.decode::<String>(&other, &data).unwrap_err(),
         codec.reencrypt(&other, &data).unwrap_err(),
-        rings::codec(ring(1)).decode::<String>(&KEY, &data).unwrap_err(),
+        another.decode::<String>(&KEY, &data).unwrap_err(),
         codec.with_decoded_limit(3).decode::<String>(&KEY, &data).unwrap_err(),
     ];
     for error in errors {

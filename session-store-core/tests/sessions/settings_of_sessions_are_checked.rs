@@ -6,7 +6,7 @@ use session_store_core::codec::Codec;
 use session_store_core::sessions::{Builder, MaxPerUser};
 use session_store_core::{ErrorKind, MAX_TIMEOUT, MIN_TIMEOUT, Policy};
 
-use crate::stage::{HOUR, MINUTE, MS, Stage};
+use crate::fault_store::{FaultStore, HOUR, MINUTE, MS};
 
 type Set = fn(Builder<String>) -> Builder<String>;
 
@@ -27,7 +27,7 @@ fn what_is_out_of_bounds_is_refused_by_name() {
         ("update_attempts", |it| it.update_attempts(0)),
     ];
     for (name, set) in refused {
-        let error = set(Stage::new().builder()).build().unwrap_err();
+        let error = set(FaultStore::new().builder()).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().starts_with(name), "{name}: {error}");
         assert!(error.to_string().contains("set "), "it says what to do: {error}");
@@ -48,14 +48,14 @@ fn the_bounds_themselves_are_taken() {
         |it| it.max_per_user(MaxPerUser::Refuse(1)).update_attempts(1).data_limit(usize::MAX),
     ];
     for set in taken {
-        assert!(set(Stage::new().builder()).build().is_ok());
+        assert!(set(FaultStore::new().builder()).build().is_ok());
     }
 }
 
 #[tokio::test]
 async fn unset_they_are_the_defaults() {
-    let stage = Stage::new();
-    for sessions in [stage.behind::<String>(), stage.sessions()] {
+    let faults = FaultStore::new();
+    for sessions in [faults.behind::<String>(), faults.sessions()] {
         let session = sessions.create(String::new()).await.unwrap();
         assert_eq!(session.policy(), Policy::NIST_AAL2);
     }
@@ -63,7 +63,8 @@ async fn unset_they_are_the_defaults() {
 
 #[tokio::test]
 async fn both_timeouts_are_those_of_the_last_setting() {
-    let sessions = Stage::new().builder::<()>().policy(Policy::NIST_AAL3).absolute_timeout(2 * HOUR).build().unwrap();
+    let sessions =
+        FaultStore::new().builder::<()>().policy(Policy::NIST_AAL3).absolute_timeout(2 * HOUR).build().unwrap();
     let policy = sessions.create(()).await.unwrap().policy();
     assert_eq!((policy.idle(), policy.absolute()), (15 * MINUTE, 2 * HOUR));
 }
@@ -71,23 +72,23 @@ async fn both_timeouts_are_those_of_the_last_setting() {
 /// The bytes that are sent, encoded as they are.
 #[tokio::test]
 async fn the_data_limit_is_met_exactly() {
-    let stage = Stage::new();
+    let faults = FaultStore::new();
     let codec = Codec::new();
     #[cfg(feature = "compression")]
     let codec = codec.with_compression_over(usize::MAX);
-    let sessions = stage.builder::<String>().data_limit(1_000).codec(codec).build().unwrap();
+    let sessions = faults.builder::<String>().data_limit(1_000).codec(codec).build().unwrap();
     // Two bytes of head, four of checksum, three of MessagePack.
     let (most, more) = ("x".repeat(991), "x".repeat(992));
     let mut session = sessions.create(most.clone()).await.unwrap();
-    assert_eq!(stage.record(session.key()).await.unwrap().data.len(), 1_000);
-    stage.calls();
+    assert_eq!(faults.record(session.key()).await.unwrap().data.len(), 1_000);
+    faults.calls();
     session.data.clone_from(&more);
     let errors = [
         sessions.create(more.clone()).await.unwrap_err(),
         sessions.save(&mut session).await.unwrap_err(),
         sessions.rotate(&mut session).await.unwrap_err(),
     ];
-    assert!(stage.calls().is_empty(), "nothing was sent");
+    assert!(faults.calls().is_empty(), "nothing was sent");
     let updated = sessions.update(session.id(), |data| data.push('x')).await.unwrap_err();
     for error in errors.into_iter().chain([updated]) {
         assert_eq!(error.kind(), ErrorKind::TooLarge);
@@ -98,7 +99,7 @@ async fn the_data_limit_is_met_exactly() {
 
 #[tokio::test]
 async fn the_data_limit_is_1_mib_unless_set() {
-    let sessions = Stage::new().sessions::<Vec<u64>>();
+    let sessions = FaultStore::new().sessions::<Vec<u64>>();
     let random = |count: usize| -> Vec<u64> {
         let next = |n: &u64| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
         std::iter::successors(Some(1), next).take(count).collect()
@@ -117,8 +118,8 @@ async fn data_that_cannot_be_encoded_are_refused() {
             Err(serde::ser::Error::custom("as asked"))
         }
     }
-    let stage = Stage::new();
-    let sessions = stage.sessions::<Failing>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<Failing>();
     assert_eq!(sessions.create(Failing).await.unwrap_err().kind(), ErrorKind::InvalidInput);
-    assert!(stage.calls().is_empty());
+    assert!(faults.calls().is_empty());
 }

@@ -9,9 +9,9 @@ use session_store_core::observed::{Audit, Event, Observed};
 use session_store_core::sessions::{Login, MaxPerUser, Pepper};
 use session_store_core::{ErrorKind, Page, Session, SessionId, SessionKey, SessionStore, Sessions};
 
-use crate::rings::{codec, key, ring};
-use crate::stage::{Act, HOUR, MINUTE, Stage, user};
-use crate::told::told;
+use crate::captured_telemetry::capture;
+use crate::fault_store::{Act, FaultStore, HOUR, MINUTE, user};
+use crate::test_keys::{codec, key, ring};
 
 const USER: &str = "alice.wonderland@example.com";
 const DATA: &str = "correct horse battery staple";
@@ -50,9 +50,9 @@ impl Audit for Shown {
     }
 }
 
-fn sessions(stage: &Stage, shown: &Shown, max: MaxPerUser, new_ring: bool) -> Sessions<String> {
+fn sessions(faults: &FaultStore, shown: &Shown, max: MaxPerUser, new_ring: bool) -> Sessions<String> {
     let ring = if new_ring { ring(KEYS[1]).with_former(key(KEYS[0])) } else { ring(KEYS[0]) };
-    let builder = Sessions::builder(Arc::new(Observed::new(stage.clone(), "memory").with_audit(shown.clone())))
+    let builder = Sessions::builder(Arc::new(Observed::new(faults.clone(), "memory").with_audit(shown.clone())))
         .pepper(Pepper::from_bytes(&[PEPPER; 32]))
         .accept_pepper(Pepper::from_bytes(&[PEPPER; 32]))
         .accept_unpeppered()
@@ -67,8 +67,8 @@ fn sessions(stage: &Stage, shown: &Shown, max: MaxPerUser, new_ring: bool) -> Se
 }
 
 /// Everything that goes well.
-async fn live(stage: &Stage, shown: &Shown, ids: &mut Vec<(SessionId, SessionKey)>) -> Session<String> {
-    let sessions = sessions(stage, shown, MaxPerUser::EndOldest(2), false);
+async fn live(faults: &FaultStore, shown: &Shown, ids: &mut Vec<(SessionId, SessionKey)>) -> Session<String> {
+    let sessions = sessions(faults, shown, MaxPerUser::EndOldest(2), false);
     let anonymous = sessions.create(DATA.to_owned()).await.unwrap();
     let login = Login::new(user(USER), DATA.to_owned()).replacing(anonymous.id());
     shown.add(&login);
@@ -76,29 +76,29 @@ async fn live(stage: &Stage, shown: &Shown, ids: &mut Vec<(SessionId, SessionKey
     ids.extend([&anonymous, &session].map(|session| (session.id().clone(), *session.key())));
     assert!(sessions.rotate(&mut session).await.unwrap());
     for _ in 0..3 {
-        stage.pass(MINUTE * 7);
+        faults.pass(MINUTE * 7);
         let other = sessions.login(Login::new(user(USER), DATA.to_owned())).await.unwrap();
         ids.push((other.id().clone(), *other.key()));
         session = other;
     }
-    stage.pass(MINUTE * 7);
-    let rotating = self::sessions(stage, shown, MaxPerUser::EndOldest(2), true);
+    faults.pass(MINUTE * 7);
+    let rotating = self::sessions(faults, shown, MaxPerUser::EndOldest(2), true);
     let loaded = rotating.load(session.id()).await.unwrap().unwrap();
     shown.add(&(&loaded, rotating.list(&user(USER), &Page::first(9).unwrap()).await.unwrap()));
     assert_eq!(rotating.reencrypt(&user(USER)).await.unwrap(), 1);
     rotating.update(session.id(), |data| data.push('!')).await.unwrap().unwrap();
-    stage.pass(MINUTE * 7);
+    faults.pass(MINUTE * 7);
     rotating.load(session.id()).await.unwrap().unwrap()
 }
 
 /// Everything that is refused or fails.
-async fn fail(stage: &Stage, shown: &Shown, mut session: Session<String>) {
-    let good = sessions(stage, shown, MaxPerUser::Refuse(1), true);
+async fn fail(faults: &FaultStore, shown: &Shown, mut session: Session<String>) {
+    let good = sessions(faults, shown, MaxPerUser::Refuse(1), true);
     shown.error(&good.login(Login::new(user(USER), DATA.to_owned())).await.unwrap_err());
     shown.error(&good.create(DATA.repeat(400_000)).await.unwrap_err());
-    let by_another_key = stage.builder::<String>().pepper(Pepper::from_bytes(&[PEPPER; 32])).codec(codec(ring(9)));
+    let by_another_key = faults.builder::<String>().pepper(Pepper::from_bytes(&[PEPPER; 32])).codec(codec(ring(9)));
     shown.error(&by_another_key.build().unwrap().load(session.id()).await.unwrap_err());
-    let numbers = stage.builder::<u64>().pepper(Pepper::from_bytes(&[PEPPER; 32]));
+    let numbers = faults.builder::<u64>().pepper(Pepper::from_bytes(&[PEPPER; 32]));
     let numbers = numbers.codec(codec(ring(KEYS[1]).with_former(key(KEYS[0])))).build().unwrap();
     shown.error(&numbers.load(session.id()).await.unwrap_err());
     shown.add(&numbers.list(&user(USER), &Page::first(9).unwrap()).await.unwrap());
@@ -106,7 +106,7 @@ async fn fail(stage: &Stage, shown: &Shown, mut session: Session<String>) {
     shown.error(&good.save(&mut session).await.unwrap_err());
     for operation in ["get", "set", "rotate", "destroy", "list_by_user", "destroy_by_user"] {
         // A session may have one of several keys, each of which is tried.
-        stage.cue(operation, 0, if operation == "destroy" { 2 } else { 1 }, Act::Fails(ErrorKind::Internal));
+        faults.cue(operation, 0, if operation == "destroy" { 2 } else { 1 }, Act::Fails(ErrorKind::Internal));
     }
     shown.error(&good.load(session.id()).await.unwrap_err());
     shown.error(&good.save(&mut session).await.unwrap_err());
@@ -114,14 +114,14 @@ async fn fail(stage: &Stage, shown: &Shown, mut session: Session<String>) {
     shown.error(&good.destroy(session.id()).await.unwrap_err());
     shown.error(&good.list(&user(USER), &Page::first(9).unwrap()).await.unwrap_err());
     shown.error(&good.destroy_all(&user(USER)).await.unwrap_err());
-    stage.pass(MINUTE * 7);
-    stage.next("touch", Act::Fails(ErrorKind::Unavailable));
+    faults.pass(MINUTE * 7);
+    faults.next("touch", Act::Fails(ErrorKind::Unavailable));
     assert!(good.load(session.id()).await.unwrap().is_some());
-    stage.plant_corrupt(&SessionKey::from_bytes([0xD1; 32]), USER).await;
+    faults.plant_corrupt(&SessionKey::from_bytes([0xD1; 32]), USER).await;
     assert_eq!(good.list(&user(USER), &Page::first(9).unwrap()).await.unwrap().sessions.len(), 3);
     assert_eq!(good.destroy_all(&user(USER)).await.unwrap(), 3);
     assert!(!good.save(&mut session).await.unwrap());
-    stage.pass(HOUR * 25);
+    faults.pass(HOUR * 25);
     good.store().prune(9).await.unwrap();
     good.store().clear().await.unwrap();
 }
@@ -141,20 +141,20 @@ fn forms(bytes: &[u8]) -> Vec<String> {
 
 #[test]
 fn by_all_that_goes_well_and_all_that_fails() {
-    let (stage, shown) = (Stage::new(), Shown::default());
+    let (faults, shown) = (FaultStore::new(), Shown::default());
     let mut ids = Vec::new();
-    let (told, ()) = told(|| async {
-        let session = live(&stage, &shown, &mut ids).await;
-        fail(&stage, &shown, session).await;
+    let (telemetry, ()) = capture(|| async {
+        let session = live(&faults, &shown, &mut ids).await;
+        fail(&faults, &shown, session).await;
     });
     let printed = shown.0.lock().unwrap().clone();
-    let all = format!("{}\n{:?}\n{printed}", told.log, told.metrics);
+    let all = format!("{}\n{:?}\n{printed}", telemetry.log, telemetry.metrics);
     for event in ["created", "logged_in", "rotated", "replaced", "surplus", "all_of_user", "limit_reached", "conflict"]
     {
-        assert!(all.contains(event), "{event} was told");
+        assert!(all.contains(event), "{event} was reported");
     }
     for failure in ["could not be kept up", "cannot be decoded", "an operation failed"] {
-        assert!(told.log.contains(failure), "{failure}: {}", told.log);
+        assert!(telemetry.log.contains(failure), "{failure}: {}", telemetry.log);
     }
     let mut secrets = vec![USER.as_bytes().to_vec(), DATA.as_bytes().to_vec(), b"horse".to_vec(), b"alice".to_vec()];
     secrets.extend(KEYS.map(|n| vec![n; 32]).into_iter().chain([vec![PEPPER; 32], vec![0xD1; 32]]));

@@ -7,26 +7,26 @@ use std::time::Duration;
 use session_store_core::{ErrorKind, Policy, SessionId, SessionStore};
 use tokio::time::Instant;
 
-use crate::stage::{Act, HOUR, MINUTE, Stage};
+use crate::fault_store::{Act, FaultStore, HOUR, MINUTE};
 
 /// Before each of so many writes, another request has saved.
-fn interrupt(stage: &Stage, id: &SessionId, times: usize) -> Arc<AtomicU32> {
-    let (behind, id, count) = (stage.behind::<Vec<u32>>(), id.clone(), Arc::new(AtomicU32::new(100)));
+fn interrupt(faults: &FaultStore, id: &SessionId, times: usize) -> Arc<AtomicU32> {
+    let (behind, id, count) = (faults.behind::<Vec<u32>>(), id.clone(), Arc::new(AtomicU32::new(100)));
     let counted = Arc::clone(&count);
     let other = move || {
         let (behind, id, n) = (behind.clone(), id.clone(), counted.fetch_add(1, Ordering::SeqCst));
         async move { behind.update(&id, |list| list.push(n)).await.unwrap().unwrap() }
     };
-    stage.cue("set", 0, times, Act::before(other));
+    faults.cue("set", 0, times, Act::before(other));
     count
 }
 
 #[tokio::test(start_paused = true)]
 async fn its_change_is_made_anew_of_what_is_there_by_then() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<Vec<u32>>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<Vec<u32>>();
     let session = sessions.create(vec![1]).await.unwrap();
-    interrupt(&stage, session.id(), 3);
+    interrupt(&faults, session.id(), 3);
     let mut seen = Vec::new();
     let answer = sessions.update(session.id(), |list| {
         seen.push(list.clone());
@@ -41,10 +41,10 @@ async fn its_change_is_made_anew_of_what_is_there_by_then() {
 #[tokio::test(start_paused = true)]
 async fn it_gives_up_after_so_many_attempts() {
     for attempts in [1, 2, 5, 64] {
-        let stage = Stage::new();
-        let sessions = stage.builder::<Vec<u32>>().update_attempts(attempts).build().unwrap();
+        let faults = FaultStore::new();
+        let sessions = faults.builder::<Vec<u32>>().update_attempts(attempts).build().unwrap();
         let session = sessions.create(vec![]).await.unwrap();
-        let others = interrupt(&stage, session.id(), usize::MAX);
+        let others = interrupt(&faults, session.id(), usize::MAX);
         let mut calls = 0;
         let begun = Instant::now();
         let error = sessions.update(session.id(), |_| calls += 1).await.unwrap_err();
@@ -60,10 +60,10 @@ async fn it_gives_up_after_so_many_attempts() {
 
 #[tokio::test(start_paused = true)]
 async fn as_many_attempts_as_it_has_are_enough() {
-    let stage = Stage::new();
-    let sessions = stage.builder::<Vec<u32>>().update_attempts(4).build().unwrap();
+    let faults = FaultStore::new();
+    let sessions = faults.builder::<Vec<u32>>().update_attempts(4).build().unwrap();
     let session = sessions.create(vec![]).await.unwrap();
-    interrupt(&stage, session.id(), 3);
+    interrupt(&faults, session.id(), 3);
     assert_eq!(sessions.update(session.id(), |_| "saved").await.unwrap(), Some("saved"));
 }
 
@@ -71,10 +71,10 @@ async fn as_many_attempts_as_it_has_are_enough() {
 async fn a_failure_is_not_retried() {
     for kind in [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Internal, ErrorKind::TooLarge] {
         for (operation, expected_calls) in [("get", 0), ("set", 1)] {
-            let stage = Stage::new();
-            let sessions = stage.sessions::<u32>();
+            let faults = FaultStore::new();
+            let sessions = faults.sessions::<u32>();
             let session = sessions.create(0).await.unwrap();
-            stage.next(operation, Act::Fails(kind));
+            faults.next(operation, Act::Fails(kind));
             let mut calls = 0;
             let error = sessions.update(session.id(), |_| calls += 1).await.unwrap_err();
             assert_eq!((error.kind(), calls), (kind, expected_calls));
@@ -85,10 +85,10 @@ async fn a_failure_is_not_retried() {
 /// It may have happened, and to do it again would do it twice.
 #[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_is_not_retried() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<u32>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<u32>();
     let session = sessions.create(0).await.unwrap();
-    stage.next("set", Act::IsDoneButFails(ErrorKind::Timeout));
+    faults.next("set", Act::IsDoneButFails(ErrorKind::Timeout));
     let error = sessions.update(session.id(), |n| *n += 1).await.unwrap_err();
     assert!(error.outcome_unknown());
     assert_eq!(sessions.load(session.id()).await.unwrap().unwrap().data, 1);
@@ -96,10 +96,10 @@ async fn an_unknown_outcome_is_not_retried() {
 
 #[tokio::test(start_paused = true)]
 async fn data_that_do_not_decode_are_not_changed() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let session = sessions.create("data".to_owned()).await.unwrap();
-    let error = stage.sessions::<u32>().update(session.id(), |_| unreachable!()).await;
+    let error = faults.sessions::<u32>().update(session.id(), |_| unreachable!()).await;
     let error = error.map(|_: Option<()>| ()).unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::Corrupt, Some(session.key())));
     assert_eq!(sessions.load(session.id()).await.unwrap().unwrap().data, "data");
@@ -107,8 +107,8 @@ async fn data_that_do_not_decode_are_not_changed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_at_once_none_is_lost() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<u32>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<u32>();
     let session = sessions.create(0).await.unwrap();
     let tasks: Vec<_> = (0..24)
         .map(|_| {
@@ -128,14 +128,14 @@ async fn of_many_at_once_none_is_lost() {
 
 #[tokio::test]
 async fn it_counts_as_use_of_the_session() {
-    let stage = Stage::new();
-    let sessions = stage.builder::<u32>().policy(Policy::new(10 * MINUTE, HOUR).unwrap()).build().unwrap();
+    let faults = FaultStore::new();
+    let sessions = faults.builder::<u32>().policy(Policy::new(10 * MINUTE, HOUR).unwrap()).build().unwrap();
     let session = sessions.create(0).await.unwrap();
-    let before = stage.meta(session.key()).await;
-    stage.pass(9 * MINUTE);
+    let before = faults.meta(session.key()).await;
+    faults.pass(9 * MINUTE);
     sessions.update(session.id(), |n| *n += 1).await.unwrap().unwrap();
-    let after = stage.meta(session.key()).await;
+    let after = faults.meta(session.key()).await;
     assert_eq!(after.expires_at, before.created_at.saturating_add(19 * MINUTE));
     assert_eq!((after.deadline, after.created_at), (before.deadline, before.created_at));
-    assert_eq!(stage.count().await.unwrap(), 1);
+    assert_eq!(faults.count().await.unwrap(), 1);
 }

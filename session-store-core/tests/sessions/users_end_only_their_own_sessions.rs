@@ -2,12 +2,12 @@
 
 use session_store_core::{ErrorKind, SessionKey, Sessions};
 
-use crate::stage::{Act, HOUR, Stage, login, user};
+use crate::fault_store::{Act, FaultStore, HOUR, login, user};
 
 #[tokio::test]
 async fn their_own_by_its_key() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let (here, there) =
         (login(&sessions, "alice", String::new()).await, login(&sessions, "alice", String::new()).await);
     assert!(sessions.end(&user("alice"), there.key()).await.unwrap());
@@ -15,13 +15,13 @@ async fn their_own_by_its_key() {
     assert!(sessions.load(here.id()).await.unwrap().is_some());
     assert!(!sessions.end(&user("alice"), there.key()).await.unwrap(), "once more");
     assert!(sessions.end(&user("alice"), here.key()).await.unwrap(), "also the one that asks");
-    assert_eq!(stage.live().await, 0);
+    assert_eq!(faults.live().await, 0);
 }
 
 #[tokio::test]
 async fn none_that_is_another_users_or_nobodys() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let bob = login(&sessions, "bob", String::new()).await;
     let nobody = sessions.create(String::new()).await.unwrap();
     let never = SessionKey::from_bytes([1; 32]);
@@ -30,38 +30,38 @@ async fn none_that_is_another_users_or_nobodys() {
             assert!(!sessions.end(&user(name), key).await.unwrap(), "{name}");
         }
     }
-    assert_eq!(stage.live().await, 2);
-    assert!(stage.calls().iter().all(|operation| *operation != "destroy"), "nothing was even tried");
+    assert_eq!(faults.live().await, 2);
+    assert!(faults.calls().iter().all(|operation| *operation != "destroy"), "nothing was even tried");
 }
 
 #[tokio::test]
 async fn none_that_has_expired() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let session = login(&sessions, "alice", String::new()).await;
-    stage.pass(HOUR);
+    faults.pass(HOUR);
     assert!(!sessions.end(&user("alice"), session.key()).await.unwrap());
 }
 
 #[tokio::test]
 async fn one_whose_data_do_not_decode() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let key = SessionKey::from_bytes([1; 32]);
-    stage.plant_corrupt(&key, "alice").await;
+    faults.plant_corrupt(&key, "alice").await;
     assert!(!sessions.end(&user("bob"), &key).await.unwrap());
     assert!(sessions.end(&user("alice"), &key).await.unwrap());
-    assert!(stage.record(&key).await.is_none());
+    assert!(faults.record(&key).await.is_none());
 }
 
 #[tokio::test]
-async fn a_failure_is_told() {
+async fn a_failure_is_reported() {
     for operation in ["get", "destroy"] {
         for kind in [ErrorKind::Unavailable, ErrorKind::Corrupt] {
-            let stage = Stage::new();
-            let sessions = stage.sessions::<String>();
+            let faults = FaultStore::new();
+            let sessions = faults.sessions::<String>();
             let session = login(&sessions, "alice", String::new()).await;
-            stage.next(operation, Act::Fails(kind));
+            faults.next(operation, Act::Fails(kind));
             assert_eq!(sessions.end(&user("alice"), session.key()).await.unwrap_err().kind(), kind);
             assert!(sessions.load(session.id()).await.unwrap().is_some());
         }
@@ -77,11 +77,11 @@ async fn some(sessions: &Sessions<String>) -> [session_store_core::Session<Strin
 
 #[tokio::test]
 async fn all_others_at_once() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     let [nobody, other, one, two, three] = some(&sessions).await;
     assert_eq!(sessions.destroy_others(&nobody).await.unwrap(), 0, "where nobody is logged in");
-    assert_eq!(stage.live().await, 5);
+    assert_eq!(faults.live().await, 5);
     assert_eq!(sessions.destroy_others(&two).await.unwrap(), 2);
     for (session, lives) in [(&nobody, true), (&other, true), (&one, false), (&two, true), (&three, false)] {
         assert_eq!(sessions.load(session.id()).await.unwrap().is_some(), lives);
@@ -91,7 +91,7 @@ async fn all_others_at_once() {
 
 #[tokio::test]
 async fn all_others_of_a_session_that_has_a_new_id() {
-    let sessions = Stage::new().sessions::<String>();
+    let sessions = FaultStore::new().sessions::<String>();
     let [_, _, mut one, ..] = some(&sessions).await;
     assert!(sessions.rotate(&mut one).await.unwrap());
     assert_eq!(sessions.destroy_others(&one).await.unwrap(), 2);
@@ -100,11 +100,11 @@ async fn all_others_of_a_session_that_has_a_new_id() {
 
 #[tokio::test]
 async fn all_at_once() {
-    let stage = Stage::new();
-    let sessions = stage.sessions::<String>();
+    let faults = FaultStore::new();
+    let sessions = faults.sessions::<String>();
     some(&sessions).await;
-    stage.plant_corrupt(&SessionKey::from_bytes([1; 32]), "alice").await;
+    faults.plant_corrupt(&SessionKey::from_bytes([1; 32]), "alice").await;
     assert_eq!(sessions.destroy_all(&user("alice")).await.unwrap(), 4);
-    assert_eq!(stage.live().await, 2);
+    assert_eq!(faults.live().await, 2);
     assert_eq!(sessions.destroy_all(&user("alice")).await.unwrap(), 0);
 }

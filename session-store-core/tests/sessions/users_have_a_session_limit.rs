@@ -3,26 +3,26 @@
 use session_store_core::sessions::{Login, MaxPerUser};
 use session_store_core::{Error, ErrorKind, Session, SessionKey, Sessions};
 
-use crate::stage::{Act, HOUR, SECOND, Stage, login, user};
+use crate::fault_store::{Act, FaultStore, HOUR, SECOND, login, user};
 
-fn sessions(stage: &Stage, max: MaxPerUser) -> Sessions<u32> {
-    stage.builder().max_per_user(max).build().unwrap()
+fn sessions(faults: &FaultStore, max: MaxPerUser) -> Sessions<u32> {
+    faults.builder().max_per_user(max).build().unwrap()
 }
 
 /// So many logins, a second after each other.
-async fn logins(stage: &Stage, sessions: &Sessions<u32>, count: u32) -> Vec<Session<u32>> {
+async fn logins(faults: &FaultStore, sessions: &Sessions<u32>, count: u32) -> Vec<Session<u32>> {
     let mut all = Vec::new();
     for n in 0..count {
         all.push(login(sessions, "alice", n).await);
-        stage.pass(SECOND);
+        faults.pass(SECOND);
     }
     all
 }
 
-async fn alive(stage: &Stage, all: &[Session<u32>]) -> Vec<u32> {
+async fn alive(faults: &FaultStore, all: &[Session<u32>]) -> Vec<u32> {
     let mut alive = Vec::new();
     for session in all {
-        if stage.record(session.key()).await.is_some() {
+        if faults.record(session.key()).await.is_some() {
             alive.push(session.data);
         }
     }
@@ -40,61 +40,61 @@ async fn refused(sessions: &Sessions<u32>, name: &str) -> Error {
 #[tokio::test]
 async fn the_oldest_ends() {
     for max in [1, 2, 5] {
-        let stage = Stage::new();
-        let sessions = sessions(&stage, MaxPerUser::EndOldest(max));
-        let all = logins(&stage, &sessions, 8).await;
-        assert_eq!(alive(&stage, &all).await, (8 - max..8).collect::<Vec<_>>());
+        let faults = FaultStore::new();
+        let sessions = sessions(&faults, MaxPerUser::EndOldest(max));
+        let all = logins(&faults, &sessions, 8).await;
+        assert_eq!(alive(&faults, &all).await, (8 - max..8).collect::<Vec<_>>());
     }
 }
 
 #[tokio::test]
 async fn by_its_creation_and_not_by_its_use() {
-    let stage = Stage::new();
-    let sessions = sessions(&stage, MaxPerUser::EndOldest(2));
-    let mut all = logins(&stage, &sessions, 2).await;
+    let faults = FaultStore::new();
+    let sessions = sessions(&faults, MaxPerUser::EndOldest(2));
+    let mut all = logins(&faults, &sessions, 2).await;
     assert!(sessions.save(&mut all[0]).await.unwrap());
     assert!(sessions.rotate(&mut all[0]).await.unwrap());
     all.push(login(&sessions, "alice", 2).await);
-    assert_eq!(alive(&stage, &all).await, [1, 2]);
+    assert_eq!(alive(&faults, &all).await, [1, 2]);
 }
 
 #[tokio::test]
 async fn the_login_is_refused() {
     for max in [1, 3] {
-        let stage = Stage::new();
-        let sessions = sessions(&stage, MaxPerUser::Refuse(max));
-        let all = logins(&stage, &sessions, max).await;
+        let faults = FaultStore::new();
+        let sessions = sessions(&faults, MaxPerUser::Refuse(max));
+        let all = logins(&faults, &sessions, max).await;
         let error = refused(&sessions, "alice").await;
-        assert!(stage.record(error.key().unwrap()).await.is_none(), "the newcomer has ended");
-        assert_eq!(alive(&stage, &all).await.len(), max as usize);
-        assert_eq!(stage.live().await, max.into());
+        assert!(faults.record(error.key().unwrap()).await.is_none(), "the newcomer has ended");
+        assert_eq!(alive(&faults, &all).await.len(), max as usize);
+        assert_eq!(faults.live().await, max.into());
         login(&sessions, "bob", 0).await;
         assert!(sessions.destroy(all[0].id()).await.unwrap());
         login(&sessions, "alice", 9).await;
-        stage.pass(SECOND);
+        faults.pass(SECOND);
         refused(&sessions, "alice").await;
     }
 }
 
 #[tokio::test]
 async fn the_session_that_is_replaced_does_not_count() {
-    let stage = Stage::new();
+    let faults = FaultStore::new();
     for max in [MaxPerUser::EndOldest(2), MaxPerUser::Refuse(2)] {
-        let sessions = sessions(&stage, max);
-        let all = logins(&stage, &sessions, 2).await;
+        let sessions = sessions(&faults, max);
+        let all = logins(&faults, &sessions, 2).await;
         sessions.login(Login::new(user("alice"), 2).replacing(all[1].id())).await.unwrap();
-        assert_eq!(alive(&stage, &all).await, [0]);
+        assert_eq!(alive(&faults, &all).await, [0]);
         sessions.destroy_all(&user("alice")).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn expired_and_anonymous_sessions_do_not_count() {
-    let stage = Stage::new();
-    let sessions = sessions(&stage, MaxPerUser::Refuse(1));
-    logins(&stage, &sessions, 1).await;
+    let faults = FaultStore::new();
+    let sessions = sessions(&faults, MaxPerUser::Refuse(1));
+    logins(&faults, &sessions, 1).await;
     refused(&sessions, "alice").await;
-    stage.pass(HOUR);
+    faults.pass(HOUR);
     for _ in 0..3 {
         sessions.create(0).await.unwrap();
     }
@@ -103,49 +103,49 @@ async fn expired_and_anonymous_sessions_do_not_count() {
 
 #[tokio::test]
 async fn a_lowered_limit_ends_the_oldest_at_the_next_login() {
-    let stage = Stage::new();
-    let mut all = logins(&stage, &stage.sessions(), 6).await;
-    all.push(login(&sessions(&stage, MaxPerUser::EndOldest(2)), "alice", 6).await);
-    assert_eq!(alive(&stage, &all).await, [5, 6]);
+    let faults = FaultStore::new();
+    let mut all = logins(&faults, &faults.sessions(), 6).await;
+    all.push(login(&sessions(&faults, MaxPerUser::EndOldest(2)), "alice", 6).await);
+    assert_eq!(alive(&faults, &all).await, [5, 6]);
 }
 
 /// A refusal is no reason to log out who is logged in.
 #[tokio::test]
 async fn a_lowered_limit_that_refuses_ends_nothing() {
-    let stage = Stage::new();
-    let all = logins(&stage, &stage.sessions(), 6).await;
-    refused(&sessions(&stage, MaxPerUser::Refuse(2)), "alice").await;
-    assert_eq!(alive(&stage, &all).await, [0, 1, 2, 3, 4, 5]);
+    let faults = FaultStore::new();
+    let all = logins(&faults, &faults.sessions(), 6).await;
+    refused(&sessions(&faults, MaxPerUser::Refuse(2)), "alice").await;
+    assert_eq!(alive(&faults, &all).await, [0, 1, 2, 3, 4, 5]);
 }
 
 #[tokio::test]
 async fn sessions_over_several_pages_are_all_counted() {
-    let stage = Stage::new();
-    let all = logins(&stage, &stage.sessions(), 1_005).await;
-    login(&sessions(&stage, MaxPerUser::EndOldest(3)), "alice", 2_000).await;
-    assert_eq!(alive(&stage, &all).await, [1_003, 1_004]);
-    assert_eq!(stage.live().await, 3);
+    let faults = FaultStore::new();
+    let all = logins(&faults, &faults.sessions(), 1_005).await;
+    login(&sessions(&faults, MaxPerUser::EndOldest(3)), "alice", 2_000).await;
+    assert_eq!(alive(&faults, &all).await, [1_003, 1_004]);
+    assert_eq!(faults.live().await, 3);
 }
 
 #[tokio::test]
 async fn a_corrupt_session_counts_and_ends_like_any() {
-    let stage = Stage::new();
+    let faults = FaultStore::new();
     let key = SessionKey::from_bytes([3; 32]);
-    stage.plant_corrupt(&key, "alice").await;
-    stage.pass(SECOND);
-    refused(&sessions(&stage, MaxPerUser::Refuse(1)), "alice").await;
-    login(&sessions(&stage, MaxPerUser::EndOldest(1)), "alice", 1).await;
-    assert!(stage.record(&key).await.is_none());
+    faults.plant_corrupt(&key, "alice").await;
+    faults.pass(SECOND);
+    refused(&sessions(&faults, MaxPerUser::Refuse(1)), "alice").await;
+    login(&sessions(&faults, MaxPerUser::EndOldest(1)), "alice", 1).await;
+    assert!(faults.record(&key).await.is_none());
 }
 
 /// A surplus session that gets a new ID between the list and its end is found under its new key.
 #[tokio::test]
 async fn a_rotation_does_not_slip_through() {
-    let stage = Stage::new();
-    let limited = sessions(&stage, MaxPerUser::EndOldest(1));
+    let faults = FaultStore::new();
+    let limited = sessions(&faults, MaxPerUser::EndOldest(1));
     let old = login(&limited, "alice", 0).await;
-    stage.pass(SECOND);
-    let (behind, id) = (stage.behind::<u32>(), old.id().clone());
+    faults.pass(SECOND);
+    let (behind, id) = (faults.behind::<u32>(), old.id().clone());
     let rotate = move || {
         let (behind, id) = (behind.clone(), id.clone());
         async move {
@@ -153,28 +153,28 @@ async fn a_rotation_does_not_slip_through() {
             assert!(behind.rotate(&mut same).await.unwrap());
         }
     };
-    stage.next("destroy", Act::before(rotate));
+    faults.next("destroy", Act::before(rotate));
     let new = login(&limited, "alice", 1).await;
-    assert!(stage.is_over());
-    assert_eq!((stage.live().await, stage.record(new.key()).await.is_some()), (1, true));
+    assert!(faults.is_over());
+    assert_eq!((faults.live().await, faults.record(new.key()).await.is_some()), (1, true));
 }
 
 /// That cannot go on for ever: the login fails, and leaves no session.
 #[tokio::test]
 async fn sessions_that_always_slip_away_fail_the_login() {
-    let stage = Stage::new();
-    let limited = sessions(&stage, MaxPerUser::EndOldest(1));
+    let faults = FaultStore::new();
+    let limited = sessions(&faults, MaxPerUser::EndOldest(1));
     login(&limited, "alice", 0).await;
-    stage.pass(SECOND);
-    let memory = stage.memory.clone();
+    faults.pass(SECOND);
+    let memory = faults.memory.clone();
     let slip = move || {
         let memory = memory.clone();
         async move { slip_away(&memory).await }
     };
-    stage.cue("destroy", 0, usize::MAX, Act::before(slip));
+    faults.cue("destroy", 0, usize::MAX, Act::before(slip));
     let error = limited.login(Login::new(user("alice"), 1)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_transient(), error.outcome_unknown()), (ErrorKind::Conflict, true, false));
-    assert_eq!(stage.live().await, 1, "the newcomer is gone");
+    assert_eq!(faults.live().await, 1, "the newcomer is gone");
 }
 
 async fn slip_away(memory: &session_store_memory::MemoryStore) {

@@ -1,4 +1,4 @@
-//! What an audit is told.
+//! Captures the events of an audit.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,20 +7,21 @@ use session_store_core::observed::{Audit, Event};
 
 /// An audit that writes down each event, with what it is about.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
+pub(crate) struct CapturedEvents(Arc<Mutex<Vec<String>>>);
 
-impl Notes {
+impl CapturedEvents {
     /// Those since the last time.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
-impl Audit for Notes {
+impl Audit for CapturedEvents {
     fn record(&self, event: &Event<'_>) {
         let about = match event {
             Event::LoggedIn { key, user } => format!("{} {}", user.as_str(), key.to_text()),
             Event::Created { key }
+            | Event::Imported { key }
             | Event::Ended { key, .. }
             | Event::Refused { key, .. }
             | Event::Conflict { key } => key.to_text(),

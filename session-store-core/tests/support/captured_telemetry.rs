@@ -1,8 +1,8 @@
-//! All that metrics and tracing are told while a test runs.
+//! Captures logs and metrics while a test runs.
 #![allow(dead_code, reason = "each test looks at a part of it")]
 
 #[cfg(feature = "observed")]
-mod notes;
+mod captured_events;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 
 #[cfg(feature = "observed")]
 #[allow(unused_imports, reason = "each test looks at a part of it")]
-pub(crate) use self::notes::Notes;
+pub(crate) use self::captured_events::CapturedEvents;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -29,12 +29,12 @@ impl std::io::Write for Log {
 
 /// What was logged, and each metric by its name and labels.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Telemetry {
     pub(crate) log: String,
     pub(crate) metrics: BTreeMap<String, DebugValue>,
 }
 
-impl Told {
+impl Telemetry {
     /// Counters whose name and labels contain this.
     pub(crate) fn counters(&self, part: &str) -> Vec<(&str, u64)> {
         let counter = |(name, value)| match value {
@@ -61,8 +61,8 @@ impl Told {
     }
 }
 
-/// Runs this, and gives all that was told meanwhile.
-pub(crate) fn told<F: Future>(test: impl FnOnce() -> F) -> (Told, F::Output) {
+/// Runs a test in a runtime whose time is paused, and captures what is logged and measured meanwhile.
+pub(crate) fn capture<F: Future>(test: impl FnOnce() -> F) -> (Telemetry, F::Output) {
     let (log, recorder) = (Log::default(), DebuggingRecorder::new());
     let measured = recorder.snapshotter();
     let written = log.clone();
@@ -80,5 +80,5 @@ pub(crate) fn told<F: Future>(test: impl FnOnce() -> F) -> (Told, F::Output) {
         (format!("{}{{{}}}", key.key().name(), labels.join(",")), value)
     });
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    (Told { log, metrics: measured.collect() }, answer)
+    (Telemetry { log, metrics: measured.collect() }, answer)
 }

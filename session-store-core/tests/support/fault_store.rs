@@ -1,4 +1,4 @@
-//! Sessions in a store whose clock, answers and interruptions a test decides.
+//! A memory store whose clock, answers and faults a test decides.
 #![allow(dead_code, reason = "each test looks at a part of it")]
 
 use std::pin::Pin;
@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_store_core::sessions::{Builder, Login};
 use session_store_core::{
-    Bytes, Entry, Error, ErrorKind, Meta, Page, Pruned, Record, Result, Session, SessionKey, SessionStore, Sessions,
-    SetMode, Timestamp, UserId, Version, Write, async_trait,
+    Bytes, Entry, Error, ErrorKind, IfChanged, Meta, Page, Pruned, Record, Result, ScanCursor, ScanPage, Session,
+    SessionKey, SessionStore, Sessions, SetMode, Timestamp, UserId, Version, Write, async_trait,
 };
 use session_store_memory::{ManualClock, MemoryStore};
 
@@ -54,29 +54,29 @@ struct Cue {
     act: Act,
 }
 
-/// The memory store behind a stage.
+/// The memory store, with faults in front.
 #[derive(Clone)]
-pub(crate) struct Stage {
+pub(crate) struct FaultStore {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) memory: MemoryStore,
     cues: Arc<Mutex<Vec<Cue>>>,
     calls: Arc<Mutex<Vec<&'static str>>>,
 }
 
-impl std::fmt::Debug for Stage {
+impl std::fmt::Debug for FaultStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Stage")
+        f.write_str("FaultStore")
     }
 }
 
-impl Stage {
+impl FaultStore {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
         let memory = MemoryStore::builder().clock(clock.clone()).build().unwrap();
         Self { clock, memory, cues: Arc::default(), calls: Arc::default() }
     }
 
-    /// Sessions that meet the acts of this stage; those of `Stage::behind` do not.
+    /// Sessions that meet the acts of this store; those of `FaultStore::behind` do not.
     pub(crate) fn builder<T>(&self) -> Builder<T> {
         Sessions::builder(Arc::new(self.clone()))
     }
@@ -182,9 +182,13 @@ where
 }
 
 #[async_trait]
-impl SessionStore for Stage {
+impl SessionStore for FaultStore {
     async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
         self.play("get", self.memory.get(key)).await
+    }
+
+    async fn get_if_changed(&self, key: &SessionKey, version: Version) -> Result<IfChanged> {
+        self.play("get_if_changed", self.memory.get_if_changed(key, version)).await
     }
 
     async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
@@ -199,6 +203,14 @@ impl SessionStore for Stage {
         self.play("destroy", self.memory.destroy(key)).await
     }
 
+    async fn destroy_if(&self, key: &SessionKey, version: Version) -> Result<bool> {
+        self.play("destroy_if", self.memory.destroy_if(key, version)).await
+    }
+
+    async fn import(&self, key: &SessionKey, record: &Record) -> Result<Option<Version>> {
+        self.play("import", self.memory.import(key, record)).await
+    }
+
     async fn rotate(
         &self,
         from: &SessionKey,
@@ -207,6 +219,10 @@ impl SessionStore for Stage {
         expected: Option<Version>,
     ) -> Result<Version> {
         self.play("rotate", self.memory.rotate(from, to, write, expected)).await
+    }
+
+    fn placement(&self, key: &SessionKey) -> u16 {
+        self.memory.placement(key)
     }
 
     async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
@@ -229,7 +245,15 @@ impl SessionStore for Stage {
         self.play("clear", self.memory.clear()).await
     }
 
+    async fn scan(&self, cursor: Option<&ScanCursor>, limit: u32) -> Result<ScanPage> {
+        self.play("scan", self.memory.scan(cursor, limit)).await
+    }
+
     async fn ping(&self) -> Result<()> {
         self.play("ping", self.memory.ping()).await
+    }
+
+    async fn close(&self) {
+        self.memory.close().await;
     }
 }

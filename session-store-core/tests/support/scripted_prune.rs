@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use session_store_core::{
-    Entry, Error, ErrorKind, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
-    async_trait,
+    Entry, Error, ErrorKind, IfChanged, Page, Pruned, Record, Result, ScanCursor, ScanPage, SessionKey, SessionStore,
+    SetMode, UserId, Version, Write, async_trait,
 };
 use tokio::time::{Instant, sleep};
 
@@ -34,7 +34,7 @@ pub(crate) struct Call {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Scripted {
+pub(crate) struct ScriptedPrune {
     steps: Arc<Mutex<VecDeque<Step>>>,
     /// What comes after the last step.
     then: Step,
@@ -42,7 +42,7 @@ pub(crate) struct Scripted {
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
-impl Scripted {
+impl ScriptedPrune {
     /// It takes so long for each call.
     pub(crate) fn new(takes: Duration, steps: &[Step], then: Step) -> Self {
         let steps = Arc::new(Mutex::new(steps.iter().copied().collect()));
@@ -60,7 +60,7 @@ impl Scripted {
 }
 
 #[async_trait]
-impl SessionStore for Scripted {
+impl SessionStore for ScriptedPrune {
     async fn prune(&self, limit: u32) -> Result<Pruned> {
         let number = {
             let mut calls = self.calls.lock().unwrap();
@@ -81,6 +81,10 @@ impl SessionStore for Scripted {
         unreachable!()
     }
 
+    async fn get_if_changed(&self, _: &SessionKey, _: Version) -> Result<IfChanged> {
+        unreachable!()
+    }
+
     async fn set(&self, _: &SessionKey, _: &Write, _: SetMode) -> Result<Version> {
         unreachable!()
     }
@@ -93,7 +97,19 @@ impl SessionStore for Scripted {
         unreachable!()
     }
 
+    async fn destroy_if(&self, _: &SessionKey, _: Version) -> Result<bool> {
+        unreachable!()
+    }
+
+    async fn import(&self, _: &SessionKey, _: &Record) -> Result<Option<Version>> {
+        unreachable!()
+    }
+
     async fn rotate(&self, _: &SessionKey, _: &SessionKey, _: &Write, _: Option<Version>) -> Result<Version> {
+        unreachable!()
+    }
+
+    fn placement(&self, _: &SessionKey) -> u16 {
         unreachable!()
     }
 
@@ -113,7 +129,15 @@ impl SessionStore for Scripted {
         unreachable!()
     }
 
+    async fn scan(&self, _: Option<&ScanCursor>, _: u32) -> Result<ScanPage> {
+        unreachable!()
+    }
+
     async fn ping(&self) -> Result<()> {
+        unreachable!()
+    }
+
+    async fn close(&self) {
         unreachable!()
     }
 }
