@@ -92,7 +92,11 @@ impl<B: Backend> Engine<B> {
         let runtime = Handle::current();
         let key = *request.key();
         let turn = self.turn::<W>(&request);
-        let place = InlinePlace(Arc::clone(queue));
+        let place = InlinePlace::<B, W> {
+            engine: Arc::clone(self),
+            queue: Arc::clone(queue),
+            runtime: runtime.clone(),
+        };
         let engine = Arc::clone(self);
         let inline = Inline::new(runtime.clone(), async move {
             let call = Call::new(deadline);
@@ -251,12 +255,18 @@ impl<B: Backend> Drop for Single<B> {
     }
 }
 
-/// The place of a caller who runs a request alone.
-struct InlinePlace<R, A>(Arc<Queue<R, A>>);
+/// The place of a caller who runs a request alone. When it is given up, a worker takes it over if requests wait.
+struct InlinePlace<B: Backend, W: Work<B>> {
+    engine: Arc<Engine<B>>,
+    queue: Arc<Queue<W::Request, W::Answer>>,
+    runtime: Handle,
+}
 
-impl<R, A> Drop for InlinePlace<R, A> {
+impl<B: Backend, W: Work<B>> Drop for InlinePlace<B, W> {
     fn drop(&mut self) {
-        self.0.end_inline();
+        if self.queue.end_inline() {
+            Worker::<B, W>::start(&self.engine, &self.queue, &self.runtime);
+        }
     }
 }
 

@@ -192,11 +192,16 @@ impl<R, A> Queue<R, A> {
         if state.is_closed { Err(item) } else { Ok(state.push(item, self.group.in_flight)) }
     }
 
-    /// Ends a request that its caller ran.
-    pub(super) fn end_inline(&self) {
-        if self.group.batch_size > 1 {
-            self.state().has_inline = false;
+    /// Ends a request that its caller ran. Returns whether its place was taken for a worker, because requests wait.
+    pub(super) fn end_inline(&self) -> bool {
+        if self.group.batch_size <= 1 {
+            return false;
         }
+        let mut state = self.state();
+        state.has_inline = false;
+        let has_place = !state.waiting.is_empty() && state.workers < self.group.in_flight;
+        state.workers += usize::from(has_place);
+        has_place
     }
 
     pub(super) fn has_full_batch(&self) -> bool {
@@ -230,7 +235,7 @@ impl<R, A> State<R, A> {
         self.waiting.push_back(item);
         // A caller who runs its own request counts, so that no more statements are in flight than the options say; but it
         // never takes the last place, because nobody can know whether it is polled.
-        let most_workers = if self.has_inline { (most_workers - 1).max(1) } else { most_workers };
+        let most_workers = if self.has_inline { most_workers.saturating_sub(1).max(1) } else { most_workers };
         let has_place = self.workers < most_workers;
         self.workers += usize::from(has_place);
         has_place
