@@ -92,11 +92,8 @@ impl<B: Backend> Engine<B> {
         let runtime = Handle::current();
         let key = *request.key();
         let turn = self.turn::<W>(&request);
-        let place = InlinePlace::<B, W> {
-            engine: Arc::clone(self),
-            queue: Arc::clone(queue),
-            runtime: runtime.clone(),
-        };
+        let place =
+            InlinePlace::<B, W> { engine: Arc::clone(self), queue: Arc::clone(queue), runtime: runtime.clone() };
         let engine = Arc::clone(self);
         let inline = Inline::new(runtime.clone(), async move {
             let call = Call::new(deadline);

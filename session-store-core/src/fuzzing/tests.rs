@@ -1,31 +1,9 @@
 //! Every file of a corpus, as an ordinary test; and where its seeds come from.
 
-use std::fs;
-use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
+use testkit::corpus::Corpus;
 
-fn corpus(decoder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(decoder)
-}
-
-fn run_corpus(decoder: &str, run: fn(&[u8])) {
-    let files = fs::read_dir(corpus(decoder)).unwrap().map(|file| file.unwrap().path());
-    let runs = files.map(|file| {
-        let bytes = fs::read(&file).unwrap();
-        assert!(catch_unwind(|| run(&bytes)).is_ok(), "{}", file.display());
-    });
-    assert!(runs.count() > 0, "the corpus of {decoder} is empty");
-}
-
-/// The seeds are kept as files for the fuzzer, and so as they were built. `SESSION_STORE_WRITE_SEEDS=1` writes them.
-fn compare_seeds(decoder: &str, seeds: &[(&str, Vec<u8>)]) {
-    for (name, bytes) in seeds {
-        let file = corpus(decoder).join(name);
-        if std::env::var_os("SESSION_STORE_WRITE_SEEDS").is_some() {
-            fs::write(&file, bytes).unwrap();
-        }
-        assert!(fs::read(&file).is_ok_and(|kept| kept == *bytes), "{} is not as it is built", file.display());
-    }
+fn corpus(decoder: &str) -> Corpus {
+    Corpus::new(env!("CARGO_MANIFEST_DIR"), decoder)
 }
 
 #[test]
@@ -43,12 +21,14 @@ fn the_corpus_of_texts() {
         ("user-of-another-script", "é e\u{301} 漢字 🦀"),
         ("with-nul", "ali\0ce"),
     ];
-    compare_seeds("text", &texts.map(|(name, text)| (name, text.into())));
-    run_corpus("text", super::text);
+    corpus("text").assert_seeds(&texts.map(|(name, text)| (name, text.into())));
+    corpus("text").run(super::text);
 }
 
 #[cfg(all(feature = "compression", feature = "encryption"))]
 mod codec {
+    use std::fs;
+    use std::path::Path;
     use std::time::Duration;
 
     use serde_json::{Value, json};
@@ -61,14 +41,14 @@ mod codec {
 
     #[test]
     fn the_corpus_of_envelopes() {
-        compare_seeds("envelope", &envelopes());
-        run_corpus("envelope", super::super::envelope::<Value>);
+        corpus("envelope").assert_seeds(&envelopes());
+        corpus("envelope").run(super::super::envelope::<Value>);
     }
 
     #[test]
     fn the_corpus_of_messagepack() {
         let payloads = values().map(|(name, value)| (name, plain(&value, None)[6..].to_vec()));
-        compare_seeds("messagepack", &payloads);
+        corpus("messagepack").assert_seeds(&payloads);
         let shapes: [(&str, &[u8]); 7] = [
             ("deepest", &[&[0x91; 128][..], &[0xc0]].concat()),
             ("too-deep", &[&[0x91; 129][..], &[0xc0]].concat()),
@@ -78,8 +58,8 @@ mod codec {
             ("longer-than-there-is", &[0xdd, 0xff, 0xff, 0xff, 0xff, 0xc0]),
             ("goes-on", &[0xc0, 0xc0]),
         ];
-        compare_seeds("messagepack", &shapes.map(|(name, bytes)| (name, bytes.to_vec())));
-        run_corpus("messagepack", super::super::messagepack);
+        corpus("messagepack").assert_seeds(&shapes.map(|(name, bytes)| (name, bytes.to_vec())));
+        corpus("messagepack").run(super::super::messagepack);
     }
 
     fn plain(value: &Value, policy: Option<Policy>) -> Vec<u8> {

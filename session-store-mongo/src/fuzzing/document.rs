@@ -1,12 +1,16 @@
 //! The document of a session, and what else a read gives.
 
 use mongodb::bson::{Bson, DateTime, Document, RawDocument, RawDocumentBuf, rawdoc};
-use session_store_core::{Bytes, Error, ErrorKind, Meta, Record, Result, Timestamp, UserId, Version};
+use session_store_core::{Bytes, IfChanged, Meta, Record, Timestamp, UserId, Version};
 
-use super::{KEY, TO, assert_is_one_of, whole};
-use crate::document::{Found, LAYOUT, binary, key, no_record};
-use crate::error::unexpected;
-use crate::store::{entry, ids, rotate_refusal};
+use super::{KEY, assert_is_one_of, whole};
+use crate::backend::read_inspection;
+use crate::error::{Corruption, Error};
+use crate::record::{Found, LAYOUT, binary, entry, ids};
+
+/// All that a decoder may find wrong.
+const WRONG: [Error; 3] =
+    [Error::Corrupt(Corruption::Form), Error::Corrupt(Corruption::Times), Error::UnexpectedAnswer];
 
 /// By the server's clock, when the documents are read.
 const READ_AT: Timestamp = Timestamp::from_millis(1_764_000_600_000);
@@ -22,6 +26,7 @@ pub fn document(bytes: &[u8]) {
             let written = encode(&record);
             assert_eq!(read(&answer(&written)).unwrap().as_ref(), Some(&record));
             assert!(says(&document, &written));
+            compared(&document, &record);
             // A list shows the same, under the key that is in the document.
             assert!(entry(&document).is_none_or(|entry| entry.meta == record.meta));
         }
@@ -29,13 +34,13 @@ pub fn document(bytes: &[u8]) {
         Err(error) => refused(&document, &error),
     }
     if let Err(error) = read(&document) {
-        assert_is_one_of(&error, &[no_record(&KEY), contradictory(), unexpected()]);
+        assert_is_one_of(&error, &WRONG);
     }
     others(&document);
 }
 
-fn read(answer: &RawDocument) -> Result<Option<Record>> {
-    Found::new(answer)?.record(&KEY)
+fn read(answer: &RawDocument) -> Result<Option<Record>, Error> {
+    Found::new(answer)?.record()
 }
 
 /// What a read of the document is answered.
@@ -63,24 +68,35 @@ fn expiry(document: &RawDocument) -> Option<Timestamp> {
 }
 
 fn refused(document: &RawDocument, error: &Error) {
-    assert_is_one_of(error, &[no_record(&KEY), contradictory(), unexpected()]);
+    assert_is_one_of(error, &WRONG);
     // What is well-formed, and no record, is corrupt.
-    assert!(Document::try_from(document).is_err() || error.kind() == ErrorKind::Corrupt, "{error:?}");
+    assert!(Document::try_from(document).is_err() || matches!(error, Error::Corrupt(_)), "{error:?}");
     assert!(entry(document).is_none_or(|entry| entry.meta.check(&KEY).is_ok()));
+}
+
+/// A caller who holds the version gets no data, and any other caller the record.
+fn compared(document: &RawDocument, record: &Record) {
+    let answer = answer(document);
+    let read = |known| Found::new(&answer).and_then(|found| found.if_changed(known)).unwrap();
+    let (meta, other) = (record.meta.clone(), Version::from_bytes([0xee; Version::LEN]));
+    assert_eq!(read(None), IfChanged::Changed(record.clone()));
+    assert_eq!(read(Some(meta.version)), IfChanged::Unchanged { meta: meta.clone(), read_at: READ_AT });
+    assert!(meta.version == other || read(Some(other)) == IfChanged::Changed(record.clone()));
 }
 
 /// What other commands read of a document.
 fn others(document: &RawDocument) {
     if let Err(error) = ids(&[document]) {
-        assert_is_one_of(&error, &[unexpected()]);
+        assert_is_one_of(&error, &[Error::UnexpectedAnswer]);
     }
-    let expected = Version::from_bytes(*b"0123456789abcdef");
-    if let Some(key) = key(document) {
-        let refused = rotate_refusal(&key, &TO, Some(&expected), &[document]).map(|error| error.kind());
-        assert!(matches!(refused, None | Some(ErrorKind::Conflict)));
-    } else {
-        let refused = rotate_refusal(&KEY, &TO, Some(&expected), &[document]).unwrap();
-        assert_eq!(refused.kind(), ErrorKind::NotFound);
+    // As the answer of an inspection, and as what it found.
+    let found = rawdoc! { "found": [answer(document)], "read_at": DateTime::from_millis(READ_AT.as_millis()) };
+    for answer in [document, &*found] {
+        match read_inspection(answer) {
+            Ok((_, None)) => {}
+            Ok((_, Some(found))) => _ = found.record().map_err(|error| assert_is_one_of(&error, &WRONG)),
+            Err(error) => assert_is_one_of(&error, &[Error::UnexpectedAnswer]),
+        }
     }
 }
 
@@ -114,10 +130,4 @@ pub(super) fn alices() -> Record {
         version: Version::from_bytes(*b"0123456789abcdef"),
     };
     Record { meta, data: Bytes::from_static(b"data"), read_at: READ_AT }
-}
-
-/// The error about a session that ended before it began.
-fn contradictory() -> Error {
-    let alices = alices().meta;
-    Meta { created_at: alices.deadline, ..alices }.check(&KEY).unwrap_err()
 }

@@ -1,44 +1,64 @@
 //! The reply to a command that changes something, or asks for the indexes.
 
-use mongodb::bson::{Bson, Document};
-use session_store_core::ErrorKind;
+use std::time::Duration;
 
-use super::{assert_is_one_of, whole};
-use crate::batch::Verdict;
-use crate::error::{CONVERSION_FAILURE, from_code, from_write_concern, unexpected};
-use crate::indexes;
-use crate::reply::{Refusal, refusals, removed, write_concern_error};
+use mongodb::bson::{Bson, Document};
+use session_store_core::backend::{Change, Import, Touch, Verdict};
+use session_store_core::{Bytes, Meta, Timestamp, Version};
+
+use super::{KEY, assert_is_one_of, whole};
+use crate::error::{CONVERSION_FAILURE, Error, classify};
+use crate::protocol::reply::{Refusal, read_refusals, read_removed, read_verdicts, read_write_concern_error};
+use crate::schema;
 
 /// `bytes` are a reply that all that reads replies takes, or refuses; a refusal shows nothing of it but a code.
 pub fn reply(bytes: &[u8]) {
     let Some(document) = whole(bytes) else { return };
     // What is not well-formed is refused by the driver.
     let Ok(reply) = Document::try_from(&*document) else { return };
-    let unknown = unexpected().with_outcome_unknown();
-    match refusals(&reply) {
+    match read_refusals(&reply) {
         Ok(refusals) => refusals.into_iter().for_each(refused),
-        Err(error) => assert_is_one_of(&error, std::slice::from_ref(&unknown)),
+        Err(error) => assert_is_one_of(&error, &[Error::UnexpectedAnswer]),
     }
-    match removed(&reply) {
+    match read_removed(&reply) {
         Ok(removed) => assert!(i32::try_from(removed).is_ok()),
-        Err(error) => assert_is_one_of(&error, &[unknown]),
+        Err(error) => assert_is_one_of(&error, &[Error::UnexpectedAnswer]),
     }
-    if let Some(code) = write_concern_error(&reply) {
-        assert!(from_write_concern(code).outcome_unknown());
+    if let Some(code) = read_write_concern_error(&reply) {
+        assert!(classify(&Error::WriteConcern { code }).is_ambiguous());
+    }
+    let changes = [touch(), import(), touch()];
+    match read_verdicts(&reply, &changes) {
+        Ok(verdicts) => assert_eq!(verdicts.len(), changes.len()),
+        Err(error) => assert_is_one_of(&error, &[Error::UnexpectedAnswer]),
     }
     compared(&reply);
 }
 
+fn touch() -> Change {
+    Change::Touch(Touch { key: KEY, idle: Duration::from_secs(1) })
+}
+
+fn import() -> Change {
+    let time = Timestamp::from_millis(0);
+    let version = Version::from_bytes([1; Version::LEN]);
+    let meta = Meta { user: None, created_at: time, last_seen_at: time, expires_at: time, deadline: time, version };
+    Change::Import(Import { key: KEY, meta, data: Bytes::new() })
+}
+
 fn refused(refusal: Refusal) {
-    let (code, is_taken) = (refusal.code, refusal.is_taken);
-    match Verdict::of(refusal) {
-        Ok(Verdict::Done) => panic!("what was refused is not done"),
-        Ok(Verdict::Refused) => assert_eq!(code, CONVERSION_FAILURE),
-        Ok(Verdict::Raced) => {}
-        Err(error) => {
-            assert!(!is_taken);
-            assert_is_one_of(&error, &[from_code(code), from_code(code).with_outcome_unknown()]);
+    let Refusal { code, is_key_taken, .. } = refusal;
+    let verdicts = (refusal.verdict(&touch()), refusal.verdict(&import()));
+    match verdicts {
+        (Ok(Verdict::NotFound), Ok(Verdict::Refused)) => assert_eq!(code, CONVERSION_FAILURE),
+        (Ok(Verdict::Busy), Ok(Verdict::Busy)) => {
+            assert!(is_key_taken || !classify(&Error::Update { code }).is_ambiguous());
         }
+        (Err(error), Err(_)) => {
+            assert!(!is_key_taken);
+            assert_is_one_of(&error, &[Error::Update { code }]);
+        }
+        verdicts => panic!("{verdicts:?}"),
     }
 }
 
@@ -47,9 +67,8 @@ fn compared(reply: &Document) {
     let arrays = reply.values().filter_map(Bson::as_array);
     let arrays = arrays.map(|array| array.iter().filter_map(Bson::as_document).cloned().collect::<Vec<_>>());
     for indexes in arrays.chain([vec![reply.clone()]]) {
-        if let Err(error) = indexes::compare(&indexes) {
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert_is_one_of(&error, &[crate::error::no_indexes(), crate::error::other_index()]);
+        if let Err(error) = schema::compare(&indexes) {
+            assert_is_one_of(&error, &[Error::NoIndex, Error::OtherIndex]);
         }
     }
 }

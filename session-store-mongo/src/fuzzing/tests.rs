@@ -1,51 +1,32 @@
 //! Every file of a corpus, as an ordinary test; and where its seeds come from.
 
-use std::fs;
-use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
-
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use session_store_core::{Meta, Record, Timestamp, UserId};
+use testkit::corpus::Corpus;
 
 use super::document::{alices, answer, encode};
-use crate::document::binary;
+use crate::record::binary;
 
-fn corpus(decoder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(decoder)
+fn corpus(decoder: &str) -> Corpus {
+    Corpus::new(env!("CARGO_MANIFEST_DIR"), decoder)
 }
 
-fn run_corpus(decoder: &str, run: fn(&[u8])) {
-    let files = fs::read_dir(corpus(decoder)).unwrap().map(|file| file.unwrap().path());
-    let runs = files.map(|file| {
-        let bytes = fs::read(&file).unwrap();
-        assert!(catch_unwind(|| run(&bytes)).is_ok(), "{}", file.display());
-    });
-    assert!(runs.count() > 0, "the corpus of {decoder} is empty");
-}
-
-/// The seeds are kept as files for the fuzzer, and so as they were built. `SESSION_STORE_WRITE_SEEDS=1` writes them.
-fn compare_seeds(decoder: &str, seeds: &[(&str, RawDocumentBuf)]) {
-    for (name, document) in seeds {
-        let file = corpus(decoder).join(name);
-        if std::env::var_os("SESSION_STORE_WRITE_SEEDS").is_some() {
-            fs::write(&file, document.as_bytes()).unwrap();
-        }
-        let is_kept = fs::read(&file).is_ok_and(|kept| kept == document.as_bytes());
-        assert!(is_kept, "{} is not as it is built", file.display());
-    }
+fn bytes_of(documents: impl IntoIterator<Item = (&'static str, RawDocumentBuf)>) -> Vec<(&'static str, Vec<u8>)> {
+    documents.into_iter().map(|(name, document)| (name, document.into_bytes())).collect()
 }
 
 #[test]
 fn the_corpus_of_documents() {
-    compare_seeds("document", &documents());
-    run_corpus("document", super::document);
+    corpus("document").assert_seeds(&bytes_of(documents()));
+    corpus("document").run(super::document);
 }
 
 #[test]
 fn the_corpus_of_replies() {
-    compare_seeds("reply", &replies().map(|(name, reply)| (name, RawDocumentBuf::try_from(&reply).unwrap())));
-    run_corpus("reply", super::reply);
+    let replies = replies().map(|(name, reply)| (name, RawDocumentBuf::try_from(&reply).unwrap()));
+    corpus("reply").assert_seeds(&bytes_of(replies));
+    corpus("reply").run(super::reply);
 }
 
 fn documents() -> Vec<(&'static str, RawDocumentBuf)> {

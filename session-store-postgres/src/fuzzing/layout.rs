@@ -3,25 +3,26 @@
 use session_store_core::ErrorKind;
 
 use super::assert_is_one_of;
-use crate::layout::{State, Table};
+use crate::schema::{State, Table};
+use crate::server_check::check;
 
-/// `bytes` are the comment of a table. It is of layout 1, and will do, or it is refused, with nothing of it but the
-/// number.
+/// Checks `bytes` as the comment of a table. It is of layout 1 and supported, or it is refused with an error that shows
+/// nothing of it but the number.
 pub fn layout(bytes: &[u8]) {
     let Ok(comment) = std::str::from_utf8(bytes) else { return };
-    let checked = state(Some(comment), true).check();
+    let checked = check(&state(Some(comment), true));
     let number = comment.strip_prefix("session-store layout ").and_then(|number| number.parse::<u32>().ok());
     let same = number.map(|number| format!("session-store layout {number}"));
     match (number, checked) {
         (Some(1), checked) => {
             checked.unwrap();
-            let error = state(Some(comment), false).check().unwrap_err();
+            let error = check(&state(Some(comment), false)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);
         }
         (_, Ok(())) => panic!("it is of another layout"),
         (_, Err(error)) => {
             assert_eq!(error.kind(), ErrorKind::Config);
-            assert_is_one_of(&error, &[state(same.as_deref(), true).check().unwrap_err()]);
+            assert_is_one_of(&error, &[check(&state(same.as_deref(), true)).unwrap_err()]);
         }
     }
 }

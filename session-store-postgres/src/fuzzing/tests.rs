@@ -1,41 +1,18 @@
 //! Every file of a corpus, as an ordinary test; and where its seeds come from.
 
-use std::fs;
-use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
-
 use session_store_core::{Meta, Timestamp, UserId};
+use testkit::corpus::Corpus;
 
 use super::row::{alices, encode, of_columns};
 
-fn corpus(decoder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(decoder)
-}
-
-fn run_corpus(decoder: &str, run: fn(&[u8])) {
-    let files = fs::read_dir(corpus(decoder)).unwrap().map(|file| file.unwrap().path());
-    let runs = files.map(|file| {
-        let bytes = fs::read(&file).unwrap();
-        assert!(catch_unwind(|| run(&bytes)).is_ok(), "{}", file.display());
-    });
-    assert!(runs.count() > 0, "the corpus of {decoder} is empty");
-}
-
-/// The seeds are kept as files for the fuzzer, and so as they were built. `SESSION_STORE_WRITE_SEEDS=1` writes them.
-fn compare_seeds(decoder: &str, seeds: &[(&str, Vec<u8>)]) {
-    for (name, bytes) in seeds {
-        let file = corpus(decoder).join(name);
-        if std::env::var_os("SESSION_STORE_WRITE_SEEDS").is_some() {
-            fs::write(&file, bytes).unwrap();
-        }
-        assert!(fs::read(&file).is_ok_and(|kept| kept == *bytes), "{} is not as it is built", file.display());
-    }
+fn corpus(decoder: &str) -> Corpus {
+    Corpus::new(env!("CARGO_MANIFEST_DIR"), decoder)
 }
 
 #[test]
 fn the_corpus_of_rows() {
-    compare_seeds("row", &rows());
-    run_corpus("row", super::row);
+    corpus("row").assert_seeds(&rows());
+    corpus("row").run(super::row);
 }
 
 #[test]
@@ -47,8 +24,8 @@ fn the_corpus_of_layouts() {
         ("out-of-range", "session-store layout 4294967296"),
         ("of-somebody", "the sessions of é"),
     ];
-    compare_seeds("layout", &comments.map(|(name, comment)| (name, comment.into())));
-    run_corpus("layout", super::layout);
+    corpus("layout").assert_seeds(&comments.map(|(name, comment)| (name, comment.into())));
+    corpus("layout").run(super::layout);
 }
 
 fn rows() -> Vec<(&'static str, Vec<u8>)> {

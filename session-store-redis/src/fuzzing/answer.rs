@@ -1,16 +1,17 @@
 //! What a server answers.
 
 use redis::{RedisError, Value};
-use session_store_core::{Error, ErrorKind, Namespace, Result};
+use session_store_core::backend::Verdict;
+use session_store_core::{ErrorKind, Namespace};
 
 use super::record::{record, user};
-use super::{KEY, TO, assert_is_one_of};
-use crate::check::{Info, check};
-use crate::error::from_redis;
-use crate::keys::{Keys, session_key};
-use crate::record::no_record;
-use crate::shared::{server_time, unexpected};
-use crate::wire::{is_refusal, listed, parse, parse_written, status};
+use crate::error::{Error, classify};
+use crate::identifiers::{Keys, session_key};
+use crate::protocol::change::{destroy_verdict, destroyed};
+use crate::protocol::scan::scanned;
+use crate::protocol::user::{destroyed_by_user, listed_page, pruned};
+use crate::protocol::{is_refusal, listed, parse, server_time, verdict};
+use crate::server_check::{Info, check};
 
 /// `bytes` are an answer that all that reads answers takes, or refuses; a refusal shows nothing of them.
 pub fn answer(bytes: &[u8]) {
@@ -21,7 +22,7 @@ pub fn answer(bytes: &[u8]) {
             reads(&value);
             writes(&value);
             #[cfg(feature = "cluster")]
-            crate::cluster::fuzzing::answer(&value, &KEY);
+            crate::cluster::fuzzing::answer(&value);
             info(&value);
         }
         Err(error) => refused(&error),
@@ -38,13 +39,15 @@ fn reads(value: &Value) {
             listed(key, &head, &user("alice"));
         }
     }
+    if let Some(page) = or_unexpected(listed_page(value.clone(), &user("alice"), 2)) {
+        assert!(page.entries.iter().all(|entry| entry.meta.user == Some(user("alice"))));
+    }
     let keys = Keys::new(&Namespace::new("shop").unwrap());
-    for key in read::<(String, Vec<Vec<u8>>)>(value).map_or_else(Vec::new, |(_, keys)| keys) {
+    for key in or_unexpected(scanned(value.clone())).map_or_else(Vec::new, |(_, keys)| keys) {
         if let Some(session) = keys.session_of(&key) {
             assert_eq!(keys.session(&session), key);
         }
     }
-    read::<(u64, Vec<u8>)>(value);
     or_unexpected(server_time(value.clone()));
 }
 
@@ -52,23 +55,27 @@ fn read<T: redis::FromRedisValue>(value: &Value) -> Option<T> {
     or_unexpected(parse(value.clone()))
 }
 
-fn or_unexpected<T>(result: Result<T>) -> Option<T> {
-    result.map_err(|error| assert_is_one_of(&error, &[unexpected()])).ok()
+fn or_unexpected<T>(result: Result<T, Error>) -> Option<T> {
+    result.map_err(|error| assert!(matches!(error, Error::Unexpected), "{error:?}")).ok()
 }
 
-/// What a script is answered that changes a session.
+/// What a script is answered that changes a session. What is not understood may have been done.
 fn writes(value: &Value) {
-    let unknown = || unexpected().with_outcome_unknown();
-    let done = parse_written::<Vec<u8>>(value.clone()).and_then(|answer| status(&answer, &KEY, &TO));
-    let Err(error) = done else { return assert!(!is_refusal(value)) };
-    let refusals = [Error::already_exists(&KEY), Error::not_found(&KEY), Error::conflict(&KEY), no_record(&KEY)];
-    let refusals = refusals.into_iter().chain([Error::already_exists(&TO), no_record(&TO)]);
-    assert_is_one_of(&error, &refusals.chain([unknown()]).collect::<Vec<_>>());
+    let is_list = matches!(value, Value::Array(_));
     let says_mark = matches!(value, Value::BulkString(text) if text == b"MARK");
-    assert!(!is_refusal(value) || matches!(value, Value::Array(_)) || says_mark || !error.outcome_unknown());
-    if let Err(error) = parse_written::<u64>(value.clone()) {
-        assert_is_one_of(&error, &[unknown()]);
+    match or_unexpected(verdict(value)) {
+        Some(Verdict::Done) => assert!(!is_refusal(value)),
+        Some(_) => assert!(is_refusal(value)),
+        None => assert!(!is_refusal(value) || is_list || says_mark),
     }
+    if let Some(ended) = or_unexpected(destroy_verdict(value.clone())) {
+        // What a destroy says is gone must be gone on the replicas.
+        assert!(is_list != matches!(ended, Verdict::Conflict | Verdict::Corrupt) && is_list != is_refusal(value));
+    }
+    or_unexpected(destroyed(value.clone()));
+    or_unexpected(destroyed_by_user(value.clone(), b""));
+    or_unexpected(pruned(value.clone()));
+    assert!(classify(&Error::Unexpected, false).is_ambiguous());
 }
 
 /// What INFO is answered.
@@ -90,11 +97,13 @@ fn refused(error: &RedisError) {
         return;
     }
     let longer = format!("-{code} {} {BEHIND}\r\n", detail.replace(['\r', '\n'], " "));
-    let longer = redis::parse_redis_value(longer.as_bytes()).unwrap().extract_error().unwrap_err();
-    for may_have_run in [false, true] {
-        assert_eq!(from_redis(error, may_have_run).outcome_unknown(), may_have_run);
-        let converted = from_redis(&longer, may_have_run);
-        let shown = format!("{converted} {converted:?} {}", std::error::Error::source(&converted).unwrap());
+    let longer: RedisError = redis::parse_redis_value(longer.as_bytes()).unwrap().extract_error().unwrap_err().into();
+    for is_cluster in [false, true] {
+        let (error, longer) = (Error::Command(error.clone()), Error::Command(longer.clone()));
+        let (short, long) = (classify(&error, is_cluster), classify(&longer, is_cluster));
+        assert_eq!((short.retry(), short.is_ambiguous()), (long.retry(), long.is_ambiguous()));
+        let converted = long.into_error();
+        let shown = format!("{longer:?} {converted} {converted:?} {}", std::error::Error::source(&converted).unwrap());
         assert!(!shown.contains(BEHIND), "{shown}");
     }
 }

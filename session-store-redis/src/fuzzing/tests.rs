@@ -1,48 +1,25 @@
 //! Every file of a corpus, as an ordinary test; and where its seeds come from.
 
-use std::fs;
-use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
-
 use session_store_core::{Meta, Timestamp};
+use testkit::corpus::Corpus;
 
 use super::record::{encode, head_of_alice, user};
 use crate::record::Head;
 
-fn corpus(decoder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(decoder)
-}
-
-fn run_corpus(decoder: &str, run: fn(&[u8])) {
-    let files = fs::read_dir(corpus(decoder)).unwrap().map(|file| file.unwrap().path());
-    let runs = files.map(|file| {
-        let bytes = fs::read(&file).unwrap();
-        assert!(catch_unwind(|| run(&bytes)).is_ok(), "{}", file.display());
-    });
-    assert!(runs.count() > 0, "the corpus of {decoder} is empty");
-}
-
-/// The seeds are kept as files for the fuzzer, and so as they were built. `SESSION_STORE_WRITE_SEEDS=1` writes them.
-fn compare_seeds(decoder: &str, seeds: &[(&str, Vec<u8>)]) {
-    for (name, bytes) in seeds {
-        let file = corpus(decoder).join(name);
-        if std::env::var_os("SESSION_STORE_WRITE_SEEDS").is_some() {
-            fs::write(&file, bytes).unwrap();
-        }
-        assert!(fs::read(&file).is_ok_and(|kept| kept == *bytes), "{} is not as it is built", file.display());
-    }
+fn corpus(decoder: &str) -> Corpus {
+    Corpus::new(env!("CARGO_MANIFEST_DIR"), decoder)
 }
 
 #[test]
 fn the_corpus_of_records() {
-    compare_seeds("record", &records());
-    run_corpus("record", super::record);
+    corpus("record").assert_seeds(&records());
+    corpus("record").run(super::record);
 }
 
 #[test]
 fn the_corpus_of_answers() {
-    compare_seeds("answer", &answers());
-    run_corpus("answer", super::answer);
+    corpus("answer").assert_seeds(&answers());
+    corpus("answer").run(super::answer);
 }
 
 fn records() -> Vec<(&'static str, Vec<u8>)> {
@@ -86,6 +63,11 @@ fn answers() -> Vec<(&'static str, Vec<u8>)> {
         ("get-nothing", b"$-1\r\n".to_vec()),
         ("page", list(&[&member, &record[..55], &[b'l'; 32], b"", &[b'm'; 32], b"\0"])),
         ("piece", piece),
+        ("piece-of-user", [b"*3\r\n:1\r\n:2\r\n".to_vec(), bulk(&member)].concat()),
+        ("destroyed", b"*2\r\n:1\r\n:1\r\n".to_vec()),
+        ("read-many", list(&[&record, &record[..55], b"\0"])),
+        ("nodes", bulk(b"07c3 127.0.0.1:7@17 myself,master - 0 0 1 connected 0-92 95\n")),
+        ("nodes-of-a-moving-slot", bulk(b"07c3 127.0.0.1:7@17 myself,master - 0 0 1 connected 0-92 [93->-67ed]\n")),
         ("scan", scan),
         ("count", b":3\r\n".to_vec()),
         ("time", list(&[b"1764000000", b"123456"])),
@@ -99,7 +81,8 @@ fn answers() -> Vec<(&'static str, Vec<u8>)> {
         ("refused", b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n".to_vec()),
         ("no-right", b"-NOPERM this user has no permissions to access the key of alice\r\n".to_vec()),
     ];
-    let said = ["OK", "EXISTS", "MISSING", "CONFLICT", "CORRUPT", "TO_EXISTS", "TO_CORRUPT", "MARK", "NOTHING"];
+    let said =
+        ["OK", "EXISTS", "MISSING", "CONFLICT", "CORRUPT", "TO_EXISTS", "TO_CORRUPT", "MARK", "NOTHING", "REMOVED"];
     seeds.extend(said.map(|said| (said, bulk(said.as_bytes()))));
     seeds
 }

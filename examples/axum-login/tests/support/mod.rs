@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_login_example::{adapter, router};
-use testkit::servers::RedisServer;
 use session_store::sessions::Listed;
 use session_store::{Page, UserId};
 use session_store_memory::MemoryStore;
 use session_store_middleware::{Adapter, Data};
 use session_store_redis::RedisStore;
+use testkit::servers::RedisServer;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
