@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 
 use crate::{Entry, Error, Result, SessionKey};
 
@@ -127,11 +128,11 @@ impl ScanCursor {
         &self.0
     }
 
-    /// Creates a cursor for a kind of store, such as `redis`, at a position in the store's own encoding. The kind is
-    /// a part of the text, so that no other kind of store takes it.
+    /// Creates a cursor for a kind of store, such as `redis`, at a position in the store's own encoding. The text has
+    /// the kind and a checksum in it, so that no other kind of store takes it, nor does any store a text that was changed.
     #[must_use]
     pub fn encode(kind: &str, position: &[u8]) -> Self {
-        Self(format!("{kind}-{}", URL_SAFE_NO_PAD.encode(position)))
+        Self(format!("{kind}-{}", URL_SAFE_NO_PAD.encode([&checksum(kind, position)[..], position].concat())))
     }
 
     /// Returns the position that [`encode`](Self::encode) was given.
@@ -140,8 +141,12 @@ impl ScanCursor {
     ///
     /// `InvalidInput` if the text was not made for this kind of store (clause A2).
     pub fn decode(&self, kind: &str) -> Result<Vec<u8>> {
-        let position = self.0.strip_prefix(kind).and_then(|text| text.strip_prefix('-'));
-        position.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or_else(Self::refused)
+        let text = self.0.strip_prefix(kind).and_then(|text| text.strip_prefix('-'));
+        let bytes = text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or_else(Self::refused)?;
+        match bytes.split_first_chunk() {
+            Some((sum, position)) if *sum == checksum(kind, position) => Ok(position.to_vec()),
+            _ => Err(Self::refused()),
+        }
     }
 
     /// Returns the error for text that is no cursor of the store that was given it (clause A2).
@@ -149,6 +154,13 @@ impl ScanCursor {
     pub fn refused() -> Error {
         Error::invalid_input("the scan cursor is not one of this store; begin the scan without a cursor")
     }
+}
+
+/// The first bytes of SHA-256: against mistakes, not against attackers, who could gain nothing.
+fn checksum(kind: &str, position: &[u8]) -> [u8; 4] {
+    let digest: [u8; 32] = Sha256::new().chain_update(kind).chain_update([0]).chain_update(position).finalize().into();
+    let [first, second, third, fourth, ..] = digest;
+    [first, second, third, fourth]
 }
 
 impl fmt::Display for ScanCursor {

@@ -52,7 +52,8 @@ use crate::{
 ///   skip them and report it to tracing and metrics.
 /// - **Z3** A write (`set`, `import`) or rotation that falls on a live corrupt record is `Corrupt` and
 ///   changes nothing. `destroy` of one returns `true`. `destroy_by_user` removes and does not count the
-///   corrupt records that it finds in the user's index.
+///   corrupt records that it finds in the user's index. A record whose times cannot be read counts as
+///   live here.
 /// - **F1** All this speaks of what the database kept. Each store's page states, for crash, restart and
 ///   failover, which acknowledged writes may be lost, how long a deposed primary may answer, and which
 ///   settings close the gap.

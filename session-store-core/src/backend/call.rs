@@ -10,7 +10,8 @@ use super::Deadline;
 /// One statement under way: its deadline, and whether it was sent.
 ///
 /// A backend calls [`mark_sent`](Self::mark_sent) just before a statement may reach the database. The store reports an
-/// operation that timed out or broke as of unknown outcome only if that was called.
+/// operation that timed out or broke as of unknown outcome only if that was called. Without it, the store may repeat a
+/// write that was executed (K3).
 #[derive(Debug)]
 pub struct Call {
     deadline: Deadline,

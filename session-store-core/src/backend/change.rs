@@ -204,7 +204,7 @@ impl Group {
 /// Where a bulk operation goes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Next<C> {
-    /// Nowhere: nothing was left at the moment of this statement.
+    /// Nowhere: the walk is over.
     End,
     /// From here.
     From(C),
@@ -215,9 +215,10 @@ pub enum Next<C> {
 /// What one statement of a bulk operation did.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BulkPage<C> {
-    /// How many live sessions it ended.
+    /// How many live sessions it ended, without those whose records cannot be read.
     pub live: u64,
-    /// How many records it removed, the live ones included.
+    /// How many records it removed in all, or index entries if it removes these alone. At 0, the store takes it that the
+    /// statement changed nothing.
     pub removed: u64,
     /// Whether it left records because somebody else holds them.
     pub held: bool,

@@ -22,7 +22,8 @@
 //!
 //! # Example: a complete backend
 //!
-//! It passes the whole conformance suite.
+//! It shows the smallest form. `conformance-tests/tests/toy` in the repository is a larger one, with errors, cursors, pages of
+//! several pieces and records that cannot be read.
 //!
 //! ```
 #![doc = include_str!("toy.rs")]
@@ -61,6 +62,8 @@ use crate::{IfChanged, SessionKey, UserId};
 
 /// The protocol of one database, for a [`Store`].
 ///
+/// The `Debug` of a store shows that of its backend, so it must show no keys, data or passwords (E2).
+///
 /// Each method runs one statement or script, and leaves retries, deadlines and batching to the store. A method's future is
 /// dropped at the [deadline](Call::deadline); a connection in the middle of a statement must not be used again then.
 ///
@@ -68,13 +71,15 @@ use crate::{IfChanged, SessionKey, UserId};
 /// backend, within the deadline.
 #[async_trait]
 pub trait Backend: Debug + Send + Sync + 'static {
-    /// The name of the database in snake case: the label of metrics, the beginning of error messages and scan cursors.
+    /// The name of the database in snake case: the label of metrics, the beginning of scan cursors and of the store's own
+    /// error messages. The message of a [`Failure`] is shown as it is: name the database in it.
     const NAME: &'static str;
 
     /// Whether one change of a session is in flight at a time, and others wait in the store.
     ///
     /// Set it if changes of one record wait for each other in the database, as they do for a row's lock. Without it, one
-    /// statement may hold several changes of a session, in the order of the requests.
+    /// statement may hold several changes of a session, in the order of the requests. (One of them that is
+    /// [busy](Verdict::Busy) is sent again later, and those behind it may pass it: their callers are concurrent.)
     const ONE_CHANGE_PER_KEY: bool;
 
     /// What the driver reports, and what the backend itself finds wrong: an answer of an unexpected form, a record that
@@ -115,24 +120,32 @@ pub trait Backend: Debug + Send + Sync + 'static {
     }
 
     /// Reads sessions (G1 to G5), each for itself, in the order of the lookups. Keys may be there twice.
+    ///
+    /// A record that cannot be read is an `Err` in its place, which [`classify`](Self::classify) says is
+    /// [`Corrupt`](crate::ErrorKind::Corrupt); the store adds the key. An error in one place is classified like one of the
+    /// whole: with a [`Retry`], this request alone is sent again.
     async fn read(&self, call: &Call, lookups: &[Lookup]) -> Result<Vec<Result<IfChanged, Self::Error>>, Self::Error>;
 
     /// Changes sessions of one group, each for itself, in the order of the changes.
     ///
     /// One that is refused must not fail the others. An error of the whole means that nothing was changed, unless it is
-    /// [ambiguous](Failure::ambiguous).
+    /// [ambiguous](Failure::ambiguous). A batch is halved and sent again if its failure is not ambiguous, has
+    /// [`Retry::Never`], and [may be about one record](Failure::may_be_of_record).
     async fn apply(&self, call: &Call, changes: &[Change]) -> Result<Vec<Result<Verdict, Self::Error>>, Self::Error>;
 
     /// Gives a session another key, and writes it (R1 to R5).
     async fn rotate(&self, call: &Call, rotate: &Rotate) -> Result<Verdict, Self::Error>;
 
-    /// Finds out why a change was [refused](Verdict::Refused). `Busy` means that it would not be refused now, and has it
+    /// Finds out why a change was [refused](Verdict::Refused). A backend whose statements give the cause needs no such method. `Busy` means that it would not be refused now, and has it
     /// sent again. Defaults to that.
     async fn find_cause(&self, _call: &Call, _change: &Change) -> Result<Verdict, Self::Error> {
         Ok(Verdict::Busy)
     }
 
-    /// Lists some of a user's live sessions (L1 to L4), by ascending key: after `after`, from the cursor on.
+    /// Lists some of a user's live sessions (L1 to L4), by ascending key.
+    ///
+    /// The list begins after `after`, and goes on at the cursor if there is one, which is never before `after`. `limit` is
+    /// what the page still needs: if there are fewer entries and a cursor, the store goes on.
     async fn list_page(
         &self,
         call: &Call,
@@ -145,7 +158,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Ends some of a user's sessions but `except` (B1).
     ///
     /// It answers [`Next::End`] only if this one statement has seen that nothing was left. A walk of several pages ends
-    /// with `Again`, because a rotation may have carried a session behind its cursor.
+    /// with `Again`, because a rotation may have carried a session behind its cursor. A record that cannot be read is
+    /// removed if the user's index names it, and not counted as live (Z3).
     async fn destroy_page(
         &self,
         call: &Call,
@@ -154,7 +168,11 @@ pub trait Backend: Debug + Send + Sync + 'static {
         cursor: Option<&Self::Cursor>,
     ) -> Result<BulkPage<Self::Cursor>, Self::Error>;
 
-    /// Removes some dead records (P1 to P3), at most `limit`.
+    /// Removes some dead records (P1 to P3), at most `limit`, which may be as large as `u32::MAX`: bound the work of one
+    /// statement, and answer `From` if it did not do all.
+    ///
+    /// It answers `End` at the end of the walk, also if that had several pages. `Again` with nothing removed means that
+    /// others hold what is left, and ends the prune.
     async fn prune_page(
         &self,
         call: &Call,
@@ -169,18 +187,20 @@ pub trait Backend: Debug + Send + Sync + 'static {
         cursor: Option<&Self::Cursor>,
     ) -> Result<CountPage<Self::Cursor>, Self::Error>;
 
-    /// Ends some sessions of the namespace (C1). The store repeats the walk until one meets nothing, three times at the
-    /// most if nothing was held.
+    /// Ends some sessions of the namespace (C1).
+    ///
+    /// It answers `From` while the walk goes on. `End` and `Again` both end it. The store repeats the walk until one meets
+    /// nothing, three times at the most if nothing was held.
     async fn clear_page(
         &self,
         call: &Call,
         cursor: Option<&Self::Cursor>,
     ) -> Result<BulkPage<Self::Cursor>, Self::Error>;
 
-    /// Returns whether these bytes are a cursor that [`scan_page`](Self::scan_page) has given.
+    /// Returns whether these bytes have the form of a cursor of this backend. [`scan_page`](Self::scan_page) gets no others.
     fn is_scan_cursor(&self, bytes: &[u8]) -> bool;
 
-    /// Finds some live sessions (A1 to A3).
+    /// Finds some live sessions (A1 to A3). `limit` is how many records it looks at, 1,000 at the most.
     async fn scan_page(&self, call: &Call, from: Option<&[u8]>, limit: u32) -> Result<ScannedPage, Self::Error>;
 
     /// Asks the database for a real answer (H1).

@@ -37,7 +37,8 @@ pub struct Store<B: Backend> {
 const CLEAR_WALKS: usize = 3;
 
 impl<B: Backend> Store<B> {
-    /// Creates a store.
+    /// Creates a store. It does not check the options: a builder calls [`StoreOptions::check`] with the largest data that
+    /// its database can hold.
     #[must_use]
     pub fn new(backend: B, options: StoreOptions) -> Self {
         Self { engine: Arc::new(Engine::new(backend, options)) }
