@@ -2,8 +2,8 @@
 
 use charts_rs::{BarChart, ChartBase, LineChart, Series, svg_to_png_with_size};
 
-use crate::result::Result;
 use crate::report::{BY_SIZE, Comparison, Report, tasks};
+use crate::result::Result;
 use crate::store::Workload;
 
 pub(crate) struct Chart {

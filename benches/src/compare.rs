@@ -17,14 +17,18 @@ const SLOWER: f64 = 0.97;
 
 /// Compares the programs, and fails if the second one is slower at anything.
 pub(crate) async fn run(arguments: &[String]) -> Result<ExitCode> {
-    let [before, after, databases @ ..] = arguments else { return Err("usage: compare BEFORE AFTER [DATABASE]...".into()) };
+    let [before, after, databases @ ..] = arguments else {
+        return Err("usage: compare BEFORE AFTER [DATABASE]...".into());
+    };
     let databases = if databases.is_empty() {
         vec!["redis", "postgres", "mongo"]
     } else {
         databases.iter().map(String::as_str).collect()
     };
     let mut slower = Vec::new();
-    println!("| database | workload | tasks | times as fast as before | 95 % interval |\n| --- | --- | --- | --- | --- |");
+    println!(
+        "| database | workload | tasks | times as fast as before | 95 % interval |\n| --- | --- | --- | --- | --- |"
+    );
     for database in databases {
         slower.extend(match database {
             "redis" => {
@@ -60,7 +64,10 @@ fn compare(database: &str, url: &str, programs: [&String; 2]) -> Result<Vec<Stri
                 eprintln!("{database}: {workload}, {tasks} tasks: {ratio}; measured again");
                 ratio = measure(&mut before, &mut after, workload, tasks)?;
             }
-            println!("| {database} | {workload} | {tasks} | {:.3} | {:.3} to {:.3} |", ratio.middle, ratio.low, ratio.high);
+            println!(
+                "| {database} | {workload} | {tasks} | {:.3} | {:.3} to {:.3} |",
+                ratio.middle, ratio.low, ratio.high
+            );
             if ratio.high < SLOWER {
                 slower.push(format!("{database}, {workload}, {tasks} tasks: {ratio}"));
             }

@@ -7,8 +7,8 @@ use session_store_core::codec::{Codec, Dictionary};
 
 use crate::corpus::{self, Session};
 use crate::measure::Summary;
-use crate::result::Result;
 use crate::report::{Report, Table, Target, Want};
+use crate::result::Result;
 use crate::store::{Store, each};
 
 /// How many sessions are touched to see what that writes.
@@ -91,7 +91,7 @@ fn average(lengths: Vec<usize>) -> Result<f64> {
 
 /// A target for how little slower the largest of some sizes is than the smallest.
 pub(crate) fn want_flat(report: &mut Report, slowest: f64) {
-    let grown: Vec<_> = report.comparisons.iter().filter(|it| it.what.ends_with(crate::suite::BY_SIZE)).collect();
+    let grown: Vec<_> = report.comparisons.iter().filter(|it| it.what.ends_with(crate::report::BY_SIZE)).collect();
     let targets: Vec<_> = grown
         .iter()
         .filter_map(|comparison| {

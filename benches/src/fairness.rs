@@ -40,11 +40,13 @@ enum What {
 }
 
 /// What the rate beside one session has to be at least, as a part of the rate beside many.
-const WANTED: [(What, &str, f64); 3] = [(What::Touch, "touch", 0.8), (What::Load, "load", 0.8), (What::Save, "save", 0.5)];
+const WANTED: [(What, &str, f64); 3] =
+    [(What::Touch, "touch", 0.8), (What::Load, "load", 0.8), (What::Save, "save", 0.5)];
 
 pub(crate) async fn run(databases: &[String]) -> Result<ExitCode> {
     let all = ["postgres", "mongo", "redis"];
-    let databases: Vec<_> = if databases.is_empty() { all.to_vec() } else { databases.iter().map(String::as_str).collect() };
+    let databases: Vec<_> =
+        if databases.is_empty() { all.to_vec() } else { databases.iter().map(String::as_str).collect() };
     let mut missed = 0;
     println!("| database | what | beside 256 of their own, thousands a second | beside one session | ratio | wanted |");
     println!("| --- | --- | --- | --- | --- | --- |");
@@ -207,7 +209,9 @@ fn start_writers(
                 match store.set(&key(current), &write, SetMode::Replace).await {
                     Ok(_) => saved += 1,
                     // It was destroyed: the next one comes.
-                    Err(error) if error.kind() == ErrorKind::NotFound => tokio::time::sleep(Duration::from_millis(1)).await,
+                    Err(error) if error.kind() == ErrorKind::NotFound => {
+                        tokio::time::sleep(Duration::from_millis(1)).await
+                    }
                     Err(error) => eprintln!("benches: a save failed: {error}"),
                 }
             }

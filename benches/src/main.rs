@@ -36,8 +36,8 @@ use std::process::ExitCode;
 
 use tokio::runtime::Builder;
 
-use self::result::Result;
 use self::programs::Database;
+use self::result::Result;
 
 const THREADS: usize = 2;
 

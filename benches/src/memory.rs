@@ -10,10 +10,10 @@ use tower_sessions_moka_store::MokaStore;
 
 use crate::corpus::{self, Session};
 use crate::costs;
-use crate::result::Result;
 use crate::meter::{Meter, resident_bytes};
 use crate::ours::Ours;
 use crate::report::{Report, Table, Target, Want};
+use crate::result::Result;
 use crate::store::{Contender, HOUR, Workload, nth};
 use crate::suite::{self, SESSIONS_T};
 use crate::tower::{TowerSessions, record};

@@ -1,8 +1,6 @@
 //! What a run has shown: as JSON with every round, as Markdown with ratios first, and drawn.
 
-use std::fmt::{self, Write as _};
-use std::fs;
-use std::path::Path;
+use std::fmt;
 
 use procfs::{CpuInfo, Current as _, Meminfo};
 use serde::Serialize;
@@ -15,10 +13,10 @@ use crate::store::Workload;
 #[derive(Serialize)]
 pub(crate) struct Report {
     pub(crate) database: &'static str,
-    title: String,
-    server: String,
-    machine: String,
-    date: String,
+    pub(crate) title: String,
+    pub(crate) server: String,
+    pub(crate) machine: String,
+    pub(crate) date: String,
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) targets: Vec<Target>,
     pub(crate) tables: Vec<Table>,

@@ -16,8 +16,8 @@ use session_store_memory::MemoryStore;
 use tokio::runtime::Builder;
 
 use crate::measure::median;
-use crate::result::Result;
 use crate::report::Table;
+use crate::result::Result;
 use crate::shop::Session;
 
 const ROUNDS: usize = 31;

@@ -6,10 +6,10 @@ use session_store_core::SessionStore;
 
 use crate::corpus::Session;
 use crate::measure::{Subject, Turns, take_turns};
-use crate::result::Result;
 use crate::meter::Meter;
 use crate::ours::Ours;
 use crate::report::{BY_SIZE, Comparison, Report};
+use crate::result::Result;
 use crate::store::{Contender, Entrant, Workload};
 
 /// For what the targets are about.

@@ -6,11 +6,10 @@ use std::time::Instant;
 use session_store_core::SessionStore;
 
 use crate::measure::Subject;
-use crate::result::Result;
 use crate::meter::Meter;
 use crate::ours::{self, ListByUser, Ours, Users};
 use crate::report::{Report, Table};
-use crate::store::each;
+use crate::result::Result;
 use crate::suite;
 
 /// How many sessions a user has.

@@ -12,8 +12,8 @@ use session_store_mongo::mongodb::{Collection, Cursor, Database, IndexModel};
 
 use crate::corpus::Session;
 use crate::measure::Operation;
-use crate::result::Result;
 use crate::ours::Ours;
+use crate::result::Result;
 use crate::store::{Store, found, nth};
 
 const COPY: &str = "copy";

@@ -1,14 +1,14 @@
 //! The server that all subjects share.
 
-use testkit::servers::MongoServer;
 use session_store_mongo::mongodb::bson::{Bson, Document, doc};
 use session_store_mongo::mongodb::options::{ClientOptions, WriteConcern};
 use session_store_mongo::mongodb::{Client, Database};
+use testkit::servers::MongoServer;
 
 use super::POOL;
 use crate::costs::Bytes;
-use crate::result::Result;
 use crate::meter::Meter;
+use crate::result::Result;
 
 pub(super) struct Server {
     own: MongoServer,

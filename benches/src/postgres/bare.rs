@@ -12,8 +12,8 @@ use super::TABLE;
 use super::server::Server;
 use crate::corpus::Session;
 use crate::measure::Operation;
-use crate::result::Result;
 use crate::ours::Ours;
+use crate::result::Result;
 use crate::store::{HOUR, Store, found, nth};
 
 /// The plain statements have a table of the same layout to themselves, with the same sessions.

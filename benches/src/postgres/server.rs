@@ -2,16 +2,16 @@
 
 use std::str::FromStr as _;
 
-use testkit::servers::PostgresServer;
 use session_store_postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use session_store_postgres::sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, query_scalar, raw_sql};
+use testkit::servers::PostgresServer;
 use tower_sessions_sqlx_store::PostgresStore as TowerPostgresStore;
 use tower_sessions_sqlx_store::sqlx::postgres::PgPoolOptions as TowerPoolOptions;
 
 use super::POOL;
 use crate::costs::Bytes;
-use crate::result::Result;
 use crate::meter::Meter;
+use crate::result::Result;
 
 /// A server with PostgreSQL's own settings, but for these.
 pub(super) struct Server {

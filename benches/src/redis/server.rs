@@ -1,14 +1,14 @@
 //! The server that all subjects share.
 
 use axum_session_redispool::SessionRedisPool;
-use testkit::servers::RedisServer;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
 use redis_pool::RedisPool;
+use testkit::servers::RedisServer;
 
 use crate::costs::Bytes;
-use crate::result::Result;
 use crate::meter::Meter;
+use crate::result::Result;
 
 /// A server, and the connection of the bare commands.
 pub(super) struct Server {
