@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use session_store_core::{
-    Error, ErrorKind, Owner, Result, SessionId, SessionKey, SessionStore, SetMode, UserId, Write,
+    Error, ErrorKind, Owner, Result, SessionId, SessionKey, SessionStore, SetMode, Timestamp, UserId, Write,
 };
 use tokio::time::timeout;
 
+use crate::check::live;
 use crate::gate::race;
 use crate::{Capability, Harness};
 
@@ -142,11 +143,22 @@ impl Context {
     /// A new handle on another namespace, whose name must hold a random part.
     pub(crate) async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
         let store = self.harness.open(namespace).await?;
+        self.remove_later(namespace);
+        Ok(store)
+    }
+
+    /// Opens a store of the case's namespace, and returns two handles on it, which are closed together.
+    pub(crate) async fn store_with_two_handles(&self) -> Result<[Arc<dyn SessionStore>; 2]> {
+        let handles = self.harness.open_with_two_handles(&self.namespace).await?;
+        self.remove_later(&self.namespace);
+        Ok(handles)
+    }
+
+    fn remove_later(&self, namespace: &str) {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if !opened.iter().any(|known| known == namespace) {
             opened.push(namespace.to_owned());
         }
-        Ok(store)
     }
 
     async fn remove_namespaces(&self) -> Outcome {
@@ -159,18 +171,7 @@ impl Context {
 
     /// Creates so many sessions of a user.
     pub(crate) async fn create_all(&self, user: &UserId, count: usize) -> Outcome<Vec<SessionKey>> {
-        let (store, keys) = (self.store().await?, keys(count)?);
-        // Not all at once: a thousand would wait for a pool longer than an operation may take.
-        for some in keys.chunks(50) {
-            let creates = some.iter().copied().map(|key| {
-                let (store, user) = (Arc::clone(&store), user.clone());
-                async move { store.set(&key, &owned("data", &user)?, SetMode::Create).await }
-            });
-            for created in race(creates).await {
-                created?;
-            }
-        }
-        Ok(keys)
+        create_all(&self.store().await?, user, count).await
     }
 
     /// [`lists`](crate::check::lists) in cases that are about something else, and that a store without an
@@ -225,6 +226,70 @@ pub(crate) fn key() -> Result<SessionKey> {
 
 pub(crate) fn keys(count: usize) -> Result<Vec<SessionKey>> {
     (0..count).map(|_| key()).collect()
+}
+
+/// Returns keys that no session has, and that rotate to each other (clause W2).
+pub(crate) fn keys_together<const N: usize>(store: &dyn SessionStore) -> Result<[SessionKey; N]> {
+    let mut last = key()?;
+    let mut keys = [last; N];
+    for key in keys.iter_mut().skip(1) {
+        last = key_beside(store, &last)?;
+        *key = last;
+    }
+    Ok(keys)
+}
+
+/// Returns a key that no session has, and that a session of `key` can rotate to (clause W2).
+pub(crate) fn key_beside(store: &dyn SessionStore, key: &SessionKey) -> Result<SessionKey> {
+    let placement = store.placement(key);
+    let mut candidate = self::key()?;
+    for _ in 0..MOST_CANDIDATES {
+        if store.placement(&candidate) == placement {
+            return Ok(candidate);
+        }
+        candidate = next_candidate(&candidate);
+    }
+    Err(Error::new(ErrorKind::Internal, "no other key has the placement of a random key: no session could rotate"))
+}
+
+/// Far more than the 65,536 placements that there can be.
+const MOST_CANDIDATES: usize = 4_000_000;
+
+/// Returns another key that no session has. To hash a random session ID for each candidate would take seconds if there
+/// are thousands of placements.
+fn next_candidate(key: &SessionKey) -> SessionKey {
+    let mut bytes = *key.as_bytes();
+    for word in bytes.as_chunks_mut().0 {
+        // A step of Knuth's linear congruential generator, which has the full period.
+        let next = u64::from_le_bytes(*word).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *word = next.to_le_bytes();
+    }
+    SessionKey::from_bytes(bytes)
+}
+
+/// Creates so many sessions of a user.
+pub(crate) async fn create_all(store: &Arc<dyn SessionStore>, user: &UserId, count: usize) -> Outcome<Vec<SessionKey>> {
+    let keys = keys(count)?;
+    // Not all at once: a thousand would wait for a pool longer than an operation may take.
+    for some in keys.chunks(50) {
+        let creates = some.iter().copied().map(|key| {
+            let (store, user) = (Arc::clone(store), user.clone());
+            async move { store.set(&key, &owned("data", &user)?, SetMode::Create).await }
+        });
+        for created in race(creates).await {
+            created?;
+        }
+    }
+    Ok(keys)
+}
+
+/// Returns the time by the store's clock.
+pub(crate) async fn now(store: &dyn SessionStore) -> Outcome<Timestamp> {
+    let key = key()?;
+    store.set(&key, &write("clock")?, SetMode::Create).await?;
+    let read_at = live(store, &key, "the clock").await?.read_at;
+    store.destroy(&key).await?;
+    Ok(read_at)
 }
 
 /// A name in a namespace of names that no other run uses: 20 bytes and the prefix.

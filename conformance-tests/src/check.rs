@@ -1,5 +1,6 @@
 //! What cases assert.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 
 use session_store_core::{Entry, ErrorKind, Page, Record, Result, SessionKey, SessionStore, UserId};
@@ -20,6 +21,13 @@ pub(crate) fn refused<T>(result: Result<T>, kind: ErrorKind, what: &str) -> Outc
         Ok(_) => Err(fail(format!("{what}: expected the refusal {kind}, and it succeeded"))),
         Err(error) => same(&error.kind(), &kind, what),
     }
+}
+
+/// The operation failed because the record of this key cannot be read.
+pub(crate) fn corrupt<T>(result: Result<T>, key: &SessionKey, what: &str) -> Outcome {
+    let named = result.as_ref().err().and_then(|error| error.key().map(SessionKey::to_text));
+    refused(result, ErrorKind::Corrupt, what)?;
+    same(&named, &Some(key.to_text()), &format!("{what}: the key that Corrupt is about"))
 }
 
 /// The record of a session that must be live.
@@ -69,4 +77,28 @@ pub(crate) async fn lists(store: &dyn SessionStore, user: &UserId, expected: &[S
     let counts = || format!("{what}: {} are listed; {missing} are missing, {unexpected} unexpected", listed.len());
     ensure(missing == 0 && listed.len() == expected.len(), counts)?;
     ensure(listed.is_sorted(), || format!("{what}: the list is not in the order of its keys"))
+}
+
+/// All entries that a walk through the namespace returns, possibly several of one session.
+pub(crate) async fn walk(store: &dyn SessionStore, limit: u32) -> Outcome<Vec<Entry>> {
+    let (mut entries, mut cursor) = (Vec::new(), None);
+    for _ in 0..1_000_000 {
+        let page = store.scan(cursor.as_ref(), limit).await?;
+        entries.extend(page.entries);
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(entries);
+        }
+    }
+    Err(fail("a walk through the namespace does not end"))
+}
+
+/// A walk returns these sessions and no others.
+pub(crate) async fn scans(store: &dyn SessionStore, expected: &[SessionKey], what: &str) -> Outcome {
+    let found: HashSet<_> = walk(store, Page::MAX_LIMIT).await?.iter().map(|entry| entry.key).collect();
+    let missing = expected.iter().filter(|key| !found.contains(key)).count();
+    let unexpected = found.iter().filter(|key| !expected.contains(key)).count();
+    ensure(missing == 0 && unexpected == 0, || {
+        format!("{what}: a scan returns {}; {missing} are missing, {unexpected} unexpected", found.len())
+    })
 }

@@ -35,14 +35,32 @@ pub trait Harness: Send + Sync + 'static {
     /// `Config` for a name that clause N1 refuses; whatever else goes wrong, which fails the case.
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>>;
 
+    /// Opens a store as [`open`](Self::open) does, and returns two handles on it: closing one closes both (clause W3).
+    ///
+    /// Defaults to one handle twice. Implement it if handles can be cloned.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    async fn open_with_two_handles(&self, namespace: &str) -> Result<[Arc<dyn SessionStore>; 2]> {
+        let store = self.open(namespace).await?;
+        Ok([Arc::clone(&store), store])
+    }
+
+    /// Returns whether all handles of a namespace are one store, so that closing one closes all (clause W3).
+    ///
+    /// Defaults to `false`. Return `true` for a store in memory whose handles share the sessions.
+    fn handles_are_one_store(&self) -> bool {
+        false
+    }
+
     /// How many cases may run at once, each with two handles at the least. Unless said otherwise, 64; fewer
     /// where handles have connections of their own and the server allows few.
     fn cases_at_once(&self) -> usize {
         64
     }
 
-    /// Whether a rotation changes both keys in one step. Where it does not (clause R4), an unacknowledged
-    /// new key may be seen, and be ended and counted beside the old one.
+    /// Not used any more: keys of equal placement rotate in one step (clause W2).
     fn rotates_in_one_step(&self) -> bool {
         true
     }

@@ -33,6 +33,15 @@ impl Harness for Memory {
         Ok(Arc::new(self.instance(namespace)?))
     }
 
+    async fn open_with_two_handles(&self, namespace: &str) -> Result<[Arc<dyn SessionStore>; 2]> {
+        let store = self.instance(namespace)?;
+        Ok([Arc::new(store.clone()), Arc::new(store)])
+    }
+
+    fn handles_are_one_store(&self) -> bool {
+        true
+    }
+
     async fn remove(&self, namespace: &str) -> Result<()> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&Namespace::new(namespace)?);
         Ok(())

@@ -259,7 +259,7 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
 
     /// Returns where the store keeps a key, as far as rotation is concerned.
     ///
-    /// - **W2** Keys of equal placement rotate in one atomic step. The placement of a key never changes, and
+    /// - **W2** Keys of equal placement rotate in one atomic step (but for R4's exception). The placement of a key never changes, and
     ///   is the same on every handle of the namespace.
     ///
     /// A store that rotates between any two keys returns 0 for all of them.
@@ -329,7 +329,8 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// records one call looks at; a page may have fewer entries, and on Redis a few more.
     ///
     /// - **A1** Each session that is live throughout the walk is returned at least once, and none that was
-    ///   dead throughout. The order is the store's own. Duplicates and empty pages are allowed, and only an
+    ///   dead throughout. One that a rotation gives a new key counts as one that ended and one that began:
+    ///   if the walk has passed the place of the new key, the next walk finds it. The order is the store's own. Duplicates and empty pages are allowed, and only an
     ///   absent cursor ends the walk. On Redis Cluster, a failover or a slot that moves during a walk may end
     ///   it with an error; it can begin again.
     /// - **A2** The cursor is opaque text without secrets. Any handle on any node can continue it. Text that

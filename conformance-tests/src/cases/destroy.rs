@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use session_store_core::{ErrorKind, SetMode};
 
-use crate::case::{Context, HOUR, Outcome, SHORT, key, owned, timed, user, write};
+use crate::case::{Context, HOUR, Outcome, SHORT, key, keys_together, owned, timed, user, write};
 use crate::check::{gone, lists, refused, same};
 
 cases! {
@@ -19,7 +19,8 @@ cases! {
 }
 
 async fn a_destroyed_session_is_dead_to_every_operation(cx: Arc<Context>) -> Outcome {
-    let (one, two, key, other) = (cx.store().await?, cx.store().await?, key()?, key()?);
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    let [key, other] = keys_together(&*one)?;
     let version = one.set(&key, &write("data")?, SetMode::Create).await?;
     same(&one.destroy(&key).await?, &true, "destroy of a live session")?;
     for store in [one, two] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use session_store_core::{Result, SessionKey, SessionStore, SetMode, UserId};
 
-use crate::case::{Context, HOUR, Outcome, key, keys, owned, random_name, user};
+use crate::case::{Context, HOUR, Outcome, keys, keys_together, owned, random_name, user};
 use crate::check::{ensure, live, same};
 use crate::gate::{Held, MAX_STEPS, hold};
 
@@ -14,6 +14,8 @@ cases! {
         a_dropped_create_is_done_or_not,
         a_dropped_change_of_owner_is_done_or_not,
         a_dropped_destroy_is_done_or_not,
+        a_dropped_destroy_at_a_version_is_done_or_not,
+        a_dropped_import_is_done_or_not,
         a_dropped_rotate_is_done_or_not,
         a_dropped_destroy_by_user_can_be_repeated needs UserIndex,
         a_dropped_clear_can_be_repeated,
@@ -31,10 +33,11 @@ struct Session {
 }
 
 impl Session {
-    fn new() -> Result<Self> {
+    fn new(store: &dyn SessionStore) -> Result<Self> {
         // Users of its own: what was dropped on its way may still arrive, and is not the next one's.
         let (alice, bob) = (user(&random_name("alice ")?)?, user(&random_name("bob ")?)?);
-        Ok(Self { key: key()?, free: key()?, alice, bob })
+        let [key, free] = keys_together(store)?;
+        Ok(Self { key, free, alice, bob })
     }
 
     /// Whether both lists and both keys tell the same, which they must once nothing is in flight.
@@ -61,7 +64,7 @@ type Afterwards = for<'a> fn(&'a dyn SessionStore, &'a Session) -> BoxFuture<'a,
 async fn done_or_not(cx: &Context, begin: Operation, operation: Operation, afterwards: Afterwards) -> Outcome {
     let (one, two) = (cx.store().await?, cx.store().await?);
     for steps in 1..MAX_STEPS {
-        let session = Session::new()?;
+        let session = Session::new(&*one)?;
         begin(&*one, &session).await?;
         let held = hold(operation(&*one, &session), steps).await;
         let was_held = matches!(held, Held::Between(_));
@@ -115,6 +118,30 @@ async fn a_dropped_destroy_is_done_or_not(cx: Arc<Context>) -> Outcome {
     done_or_not(&cx, create, destroy, can_be_ended).await
 }
 
+async fn a_dropped_destroy_at_a_version_is_done_or_not(cx: Arc<Context>) -> Outcome {
+    done_or_not(&cx, create, destroy_if, can_be_ended).await
+}
+
+fn destroy_if<'a>(store: &'a dyn SessionStore, session: &'a Session) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move {
+        let Some(record) = store.get(&session.key).await? else { return Ok(()) };
+        store.destroy_if(&session.key, record.meta.version).await.map(drop)
+    })
+}
+
+async fn a_dropped_import_is_done_or_not(cx: Arc<Context>) -> Outcome {
+    done_or_not(&cx, create, import, can_be_ended).await
+}
+
+/// The session as it is, for another user.
+fn import<'a>(store: &'a dyn SessionStore, session: &'a Session) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move {
+        let Some(mut record) = store.get(&session.key).await? else { return Ok(()) };
+        record.meta.user = Some(session.bob.clone());
+        store.import(&session.key, &record).await.map(drop)
+    })
+}
+
 async fn a_dropped_rotate_is_done_or_not(cx: Arc<Context>) -> Outcome {
     done_or_not(&cx, create, rotate, one_key_is_live).await
 }
@@ -146,7 +173,7 @@ async fn a_dropped_clear_can_be_repeated(cx: Arc<Context>) -> Outcome {
 async fn can_be_repeated(cx: &Context, sweep: Operation) -> Outcome {
     let (one, two) = (cx.store().await?, cx.store().await?);
     for steps in 1..MAX_STEPS {
-        let session = Session::new()?;
+        let session = Session::new(&*one)?;
         for key in keys(5)? {
             one.set(&key, &owned("data", &session.alice)?, SetMode::Create).await?;
         }
@@ -166,7 +193,7 @@ async fn can_be_repeated(cx: &Context, sweep: Operation) -> Outcome {
 async fn a_dropped_read_or_touch_changes_nothing_else(cx: Arc<Context>) -> Outcome {
     let (one, two) = (cx.store().await?, cx.store().await?);
     for steps in 1..MAX_STEPS {
-        let session = Session::new()?;
+        let session = Session::new(&*one)?;
         create(&*one, &session).await?;
         let before = live(&*two, &session.key, "before").await?;
         let read = hold(one.get(&session.key), steps).await;

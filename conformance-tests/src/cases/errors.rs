@@ -4,11 +4,12 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use session_store_core::{
-    DEFAULT_DATA_LIMIT, Error, ErrorKind, Page, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
+    DEFAULT_DATA_LIMIT, Error, ErrorKind, Page, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version,
+    Write,
 };
 
 use crate::Capability;
-use crate::case::{Context, DAY, HOUR, Outcome, fail, key, kind_of, owned, user, write};
+use crate::case::{Context, DAY, HOUR, Outcome, fail, key, keys_together, kind_of, owned, user, write};
 use crate::check::{ensure, entries, live, same};
 
 cases! {
@@ -27,23 +28,26 @@ const USER: &str = "user-of-this-session";
 
 /// One refusal of each kind, with the key that it is about.
 async fn refusals(store: &dyn SessionStore) -> Outcome<Vec<(Error, SessionKey)>> {
-    let (here, absent) = (key()?, key()?);
+    let [here, absent, other] = keys_together(store)?;
     let write = owned(DATA, &user(USER)?)?;
     store.set(&here, &write, SetMode::Create).await?;
-    let other = key()?;
     store.set(&other, &write, SetMode::Create).await?;
     let foreign = Version::generate()?;
     let large = Write::new(DATA.repeat(DEFAULT_DATA_LIMIT / DATA.len() + 1), HOUR, DAY)?;
+    let record = live(store, &here, "after create").await?;
+    let large_record = Record { data: large.data().clone(), ..record };
     let answers = [
-        (store.set(&here, &write, SetMode::Create).await, ErrorKind::AlreadyExists, here),
-        (store.set(&absent, &write, SetMode::Replace).await, ErrorKind::NotFound, absent),
-        (store.set(&absent, &write, SetMode::Update(foreign)).await, ErrorKind::NotFound, absent),
-        (store.set(&here, &write, SetMode::Update(foreign)).await, ErrorKind::Conflict, here),
-        (store.set(&here, &large, SetMode::Replace).await, ErrorKind::TooLarge, here),
-        (store.rotate(&here, &here, &write, None).await, ErrorKind::InvalidInput, here),
-        (store.rotate(&absent, &here, &write, None).await, ErrorKind::NotFound, absent),
-        (store.rotate(&here, &absent, &write, Some(foreign)).await, ErrorKind::Conflict, here),
-        (store.rotate(&here, &other, &write, None).await, ErrorKind::AlreadyExists, other),
+        (store.set(&here, &write, SetMode::Create).await.map(drop), ErrorKind::AlreadyExists, here),
+        (store.set(&absent, &write, SetMode::Replace).await.map(drop), ErrorKind::NotFound, absent),
+        (store.set(&absent, &write, SetMode::Update(foreign)).await.map(drop), ErrorKind::NotFound, absent),
+        (store.set(&here, &write, SetMode::Update(foreign)).await.map(drop), ErrorKind::Conflict, here),
+        (store.set(&here, &large, SetMode::Replace).await.map(drop), ErrorKind::TooLarge, here),
+        (store.destroy_if(&here, foreign).await.map(drop), ErrorKind::Conflict, here),
+        (store.import(&here, &large_record).await.map(drop), ErrorKind::TooLarge, here),
+        (store.rotate(&here, &here, &write, None).await.map(drop), ErrorKind::InvalidInput, here),
+        (store.rotate(&absent, &here, &write, None).await.map(drop), ErrorKind::NotFound, absent),
+        (store.rotate(&here, &absent, &write, Some(foreign)).await.map(drop), ErrorKind::Conflict, here),
+        (store.rotate(&here, &other, &write, None).await.map(drop), ErrorKind::AlreadyExists, other),
     ];
     let mut refusals = Vec::new();
     for (answer, kind, key) in answers {
@@ -125,10 +129,13 @@ async fn no_debug_text_shows_a_secret(cx: Arc<Context>) -> Outcome {
     store.set(&key, &write, SetMode::Create).await?;
     let record = live(&*store, &key, "after create").await?;
     let entries = entries(&*store, &user, 10).await?;
+    let (page, answer) = (store.scan(None, 100).await?, store.get_if_changed(&key, Version::generate()?).await?);
     for (text, what) in [
         (format!("{store:?} {store:#?}"), "the store's debug text"),
         (format!("{record:?}"), "a record's debug text"),
         (format!("{entries:?}"), "a list's debug text"),
+        (format!("{page:?}"), "the debug text of a page of a scan"),
+        (format!("{answer:?}"), "the debug text of an answer of get_if_changed"),
     ] {
         shows_nothing(&text, &[key], what)?;
     }
@@ -139,8 +146,10 @@ async fn a_corrupt_record_shows_no_secret(cx: Arc<Context>) -> Outcome {
     let (store, key, user) = (cx.store().await?, key()?, user(USER)?);
     store.set(&key, &owned(DATA, &user)?, SetMode::Create).await?;
     cx.harness().plant_corrupt(cx.namespace(), &key, &user).await?;
-    let answers: [Result<()>; 3] = [
+    let answers: [Result<()>; 5] = [
         store.get(&key).await.map(drop),
+        store.get_if_changed(&key, Version::generate()?).await.map(drop),
+        store.destroy_if(&key, Version::generate()?).await.map(drop),
         store.touch(&key, HOUR).await.map(drop),
         store.set(&key, &write(DATA)?, SetMode::Replace).await.map(drop),
     ];

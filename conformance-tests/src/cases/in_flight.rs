@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use session_store_core::{ErrorKind, Result, SessionKey, SessionStore, SetMode, Version};
 
-use crate::case::{Context, HOUR, Outcome, key, owned, user, write};
+use crate::case::{Context, HOUR, Outcome, key, keys_together, owned, user, write};
 use crate::check::{gone, live, refused, same};
 use crate::gate::{MAX_STEPS, overlap, race};
 
@@ -85,7 +85,7 @@ async fn a_rotate_in_flight_does_not_revive(cx: Arc<Context>) -> Outcome {
     let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
     let mut survivors = Vec::new();
     for steps in 1..MAX_STEPS {
-        let (from, to) = (key()?, key()?);
+        let [from, to] = keys_together(&*one)?;
         one.set(&from, &owned("data", &alice)?, SetMode::Create).await?;
         let write = write("rotated")?;
         let overlap = overlap(one.rotate(&from, &to, &write, None), steps, two.destroy(&from)).await;
@@ -95,7 +95,7 @@ async fn a_rotate_in_flight_does_not_revive(cx: Arc<Context>) -> Outcome {
         }
     }
     for _ in 0..20 {
-        let (from, to) = (key()?, key()?);
+        let [from, to] = keys_together(&*one)?;
         one.set(&from, &owned("data", &alice)?, SetMode::Create).await?;
         let (ending, rotating) = (Arc::clone(&two), Arc::clone(&one));
         let destroy = tokio::spawn(async move { ending.destroy(&from).await });

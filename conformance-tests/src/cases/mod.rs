@@ -13,19 +13,27 @@ macro_rules! cases {
     };
 }
 
+mod close;
+mod corrupt;
 mod destroy;
+mod destroy_if;
 mod dropped;
 mod errors;
 mod get;
+mod hot_sessions;
+mod if_changed;
+mod import;
 mod in_flight;
 mod input;
 mod list;
 mod namespaces;
 mod owner;
+mod placement;
 mod prune;
 mod races;
 mod revoke;
 mod rotate;
+mod scan;
 mod set;
 mod size;
 mod sweep;
@@ -38,6 +46,7 @@ mod users;
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     [
         get::CASES,
+        if_changed::CASES,
         set::CASES,
         times::CASES,
         owner::CASES,
@@ -45,18 +54,25 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         touch::CASES,
         destroy::CASES,
         in_flight::CASES,
+        destroy_if::CASES,
+        import::CASES,
         rotate::CASES,
+        placement::CASES,
         list::CASES,
         users::CASES,
         revoke::CASES,
         prune::CASES,
         sweep::CASES,
+        scan::CASES,
+        close::CASES,
         namespaces::CASES,
         races::CASES,
         dropped::CASES,
+        hot_sessions::CASES,
         input::CASES,
         errors::CASES,
         size::CASES,
+        corrupt::CASES,
     ]
     .into_iter()
     .flatten()

@@ -6,7 +6,7 @@ use session_store_core::{Bytes, ErrorKind, Namespace, SessionKey, SetMode};
 
 use crate::Capability;
 use crate::case::{Context, Outcome, key, kind_of, owned, random_name, user};
-use crate::check::{gone, live, refused, same};
+use crate::check::{gone, live, refused, same, scans};
 
 cases! {
     "N1":
@@ -38,6 +38,7 @@ async fn do_not_mix(cx: &Context, endings: &[&str]) -> Outcome {
     for (n, (store, data, ending)) in stores.iter().enumerate() {
         same(&live(&**store, &key, "in its namespace").await?.data, data, "the data")?;
         cx.lists(&**store, &alice, &[key], "the user's list").await?;
+        scans(&**store, &[key], "a walk through the namespace").await?;
         store.prune(100).await?;
         // Each is emptied in one of three ways.
         match n % 3 {

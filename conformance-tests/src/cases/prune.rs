@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use session_store_core::{SessionKey, SessionStore, SetMode};
 
-use crate::case::{Context, HOUR, Outcome, SECOND, SHORT, key, keys, owned, timed, user, write};
+use crate::case::{Context, HOUR, Outcome, SECOND, SHORT, key, keys, keys_together, owned, timed, user, write};
 use crate::check::{ensure, live, same};
 use crate::gate::{FEW_STEPS, overlap, race};
 
@@ -168,14 +168,13 @@ async fn a_prune_tells_that_it_removed_something(cx: Arc<Context>) -> Outcome {
 }
 
 async fn nothing_is_left_of_the_destroyed(cx: Arc<Context>) -> Outcome {
-    let (store, alice, bob, keys) = (cx.store().await?, user("alice")?, user("bob")?, keys(6)?);
-    for key in &keys {
+    let (store, alice, bob, others) = (cx.store().await?, user("alice")?, user("bob")?, keys(3)?);
+    let [first, second, third, to] = keys_together(&*store)?;
+    for key in [first, second, third].iter().chain(&others) {
         store.set(key, &owned("data", &alice)?, SetMode::Create).await?;
     }
-    let &[first, second, third, ..] = keys.as_slice() else { return Err(crate::case::fail("no keys")) };
     store.destroy(&first).await?;
     store.set(&second, &owned("data", &bob)?, SetMode::Replace).await?;
-    let to = key()?;
     store.rotate(&third, &to, &owned("data", &bob)?, None).await?;
     store.destroy_by_user(&alice, None).await?;
     store.destroy_by_user(&bob, None).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use session_store_core::{Bytes, ErrorKind, MIN_TIMEOUT, Owner, SessionKey, SessionStore, SetMode, Version, Write};
 
-use crate::case::{Context, DAY, HOUR, Outcome, SHORT, fail, key, keys, kind_of, owned, timed, user, write};
+use crate::case::{Context, DAY, HOUR, Outcome, SHORT, fail, key, keys_together, kind_of, owned, timed, user, write};
 use crate::check::{ensure, gone, lists, live, refused, same, unchanged};
 use crate::gate::{MAX_STEPS, overlap, race};
 
@@ -36,8 +36,8 @@ cases! {
 }
 
 async fn a_rotation_moves_the_session(cx: Arc<Context>) -> Outcome {
-    let (one, two, from, to) = (cx.store().await?, cx.store().await?, key()?, key()?);
-    let alice = user("alice")?;
+    let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
+    let [from, to] = keys_together(&*one)?;
     let old = one.set(&from, &owned("old", &alice)?, SetMode::Create).await?;
     let new = one.rotate(&from, &to, &write("new")?, Some(old)).await?;
     ensure(old != new, || "the version stayed".to_owned())?;
@@ -53,7 +53,8 @@ async fn a_rotation_moves_the_session(cx: Arc<Context>) -> Outcome {
 }
 
 async fn a_rotation_keeps_the_absolute_clock_running(cx: Arc<Context>) -> Outcome {
-    let (store, from, to) = (cx.store().await?, key()?, key()?);
+    let store = cx.store().await?;
+    let [from, to] = keys_together(&*store)?;
     store.set(&from, &write("old")?, SetMode::Create).await?;
     let before = live(&*store, &from, "after create").await?.meta;
     cx.pass(Duration::from_millis(20)).await;
@@ -66,8 +67,9 @@ async fn a_rotation_keeps_the_absolute_clock_running(cx: Arc<Context>) -> Outcom
 }
 
 async fn a_chain_of_rotations_keeps_the_time_of_creation(cx: Arc<Context>) -> Outcome {
-    let (store, chain) = (cx.store().await?, keys(20)?);
-    let Some(first) = chain.first() else { return Err(fail("no keys")) };
+    let store = cx.store().await?;
+    let chain = keys_together::<20>(&*store)?;
+    let [first, ..] = &chain;
     let mut version = store.set(first, &write("data")?, SetMode::Create).await?;
     let before = live(&*store, first, "after create").await?.meta;
     for (from, to) in chain.iter().zip(chain.iter().skip(1)) {
@@ -81,16 +83,16 @@ async fn a_chain_of_rotations_keeps_the_time_of_creation(cx: Arc<Context>) -> Ou
 }
 
 async fn a_rotation_moves_the_entry_of_the_list(cx: Arc<Context>) -> Outcome {
-    let (one, two, from, to) = (cx.store().await?, cx.store().await?, key()?, key()?);
-    let alice = user("alice")?;
+    let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
+    let [from, to] = keys_together(&*one)?;
     one.set(&from, &owned("old", &alice)?, SetMode::Create).await?;
     one.rotate(&from, &to, &write("new")?, None).await?;
     lists(&*two, &alice, &[to], "after a rotation").await
 }
 
 async fn a_rotation_changes_the_owner(cx: Arc<Context>) -> Outcome {
-    let (store, chain, alice, bob) = (cx.store().await?, keys(4)?, user("alice")?, user("bob")?);
-    let &[a, b, c, d] = chain.as_slice() else { return Err(fail("no keys")) };
+    let (store, alice, bob) = (cx.store().await?, user("alice")?, user("bob")?);
+    let [a, b, c, d] = keys_together(&*store)?;
     store.set(&a, &write("anonymous")?, SetMode::Create).await?;
     store.rotate(&a, &b, &owned("alice's", &alice)?, None).await?;
     lists(&*store, &alice, &[b], "the new owner").await?;
@@ -103,8 +105,8 @@ async fn a_rotation_changes_the_owner(cx: Arc<Context>) -> Outcome {
 }
 
 async fn a_rotation_over_an_expired_leftover_succeeds(cx: Arc<Context>) -> Outcome {
-    let (store, from, to) = (cx.store().await?, key()?, key()?);
-    let (alice, bob) = (user("alice")?, user("bob")?);
+    let (store, alice, bob) = (cx.store().await?, user("alice")?, user("bob")?);
+    let [from, to] = keys_together(&*store)?;
     store.set(&to, &timed(&bob, SHORT, HOUR)?, SetMode::Create).await?;
     store.set(&from, &owned("data", &alice)?, SetMode::Create).await?;
     let before = live(&*store, &from, "after create").await?.meta;
@@ -117,7 +119,8 @@ async fn a_rotation_over_an_expired_leftover_succeeds(cx: Arc<Context>) -> Outco
 }
 
 async fn a_rotation_that_is_dead_at_once_is_accepted(cx: Arc<Context>) -> Outcome {
-    let (store, from, to) = (cx.store().await?, key()?, key()?);
+    let store = cx.store().await?;
+    let [from, to] = keys_together(&*store)?;
     store.set(&from, &write("data")?, SetMode::Create).await?;
     cx.pass(Duration::from_millis(20)).await;
     // The session is older than the new policy allows.
@@ -129,7 +132,8 @@ async fn a_rotation_that_is_dead_at_once_is_accepted(cx: Arc<Context>) -> Outcom
 }
 
 async fn the_old_key_is_dead_to_every_operation(cx: Arc<Context>) -> Outcome {
-    let (one, two, from, to, other) = (cx.store().await?, cx.store().await?, key()?, key()?, key()?);
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    let [from, to, other] = keys_together(&*one)?;
     let version = one.set(&from, &write("old")?, SetMode::Create).await?;
     one.rotate(&from, &to, &write("new")?, None).await?;
     for store in [&one, &two] {
@@ -160,23 +164,24 @@ async fn rotating_to_the_same_key_is_refused(cx: Arc<Context>) -> Outcome {
 }
 
 async fn rotating_what_is_not_live_is_refused(cx: Arc<Context>) -> Outcome {
-    let (store, from, to) = (cx.store().await?, keys(3)?, key()?);
-    let [absent, destroyed, expired] = from.as_slice() else { return Err(fail("no keys")) };
+    let store = cx.store().await?;
+    let [absent, destroyed, expired, to] = &keys_together(&*store)?;
     store.set(destroyed, &write("data")?, SetMode::Create).await?;
     store.destroy(destroyed).await?;
     store.set(expired, &timed(&user("alice")?, SHORT, HOUR)?, SetMode::Create).await?;
     cx.pass(2 * SHORT).await;
     for from in [absent, destroyed, expired] {
-        let rotated = store.rotate(from, &to, &write("data")?, None).await;
+        let rotated = store.rotate(from, to, &write("data")?, None).await;
         refused(rotated, ErrorKind::NotFound, "rotate of what is not live")?;
-        gone(&*store, &to, "the new key of what is not live").await?;
+        gone(&*store, to, "the new key of what is not live").await?;
         gone(&*store, from, "what is not live").await?;
     }
     Ok(())
 }
 
 async fn rotating_an_older_version_is_refused(cx: Arc<Context>) -> Outcome {
-    let (store, from, to) = (cx.store().await?, key()?, key()?);
+    let store = cx.store().await?;
+    let [from, to] = keys_together(&*store)?;
     let older = store.set(&from, &write("first")?, SetMode::Create).await?;
     store.set(&from, &write("second")?, SetMode::Replace).await?;
     let before = live(&*store, &from, "after replace").await?;
@@ -187,7 +192,8 @@ async fn rotating_an_older_version_is_refused(cx: Arc<Context>) -> Outcome {
 }
 
 async fn rotating_onto_a_live_key_is_refused(cx: Arc<Context>) -> Outcome {
-    let (store, from, to) = (cx.store().await?, key()?, key()?);
+    let store = cx.store().await?;
+    let [from, to] = keys_together(&*store)?;
     store.set(&from, &write("from")?, SetMode::Create).await?;
     store.set(&to, &owned("to", &user("bob")?)?, SetMode::Create).await?;
     let (before, there) = (live(&*store, &from, "from").await?, live(&*store, &to, "to").await?);
@@ -198,7 +204,8 @@ async fn rotating_onto_a_live_key_is_refused(cx: Arc<Context>) -> Outcome {
 }
 
 async fn refusals_are_judged_in_order(cx: Arc<Context>) -> Outcome {
-    let (store, from, to) = (cx.store().await?, key()?, key()?);
+    let store = cx.store().await?;
+    let [from, to] = keys_together(&*store)?;
     store.set(&to, &write("to")?, SetMode::Create).await?;
     let there = live(&*store, &to, "to").await?;
     let foreign = Some(Version::generate()?);
@@ -211,9 +218,9 @@ async fn refusals_are_judged_in_order(cx: Arc<Context>) -> Outcome {
 }
 
 async fn of_20_concurrent_rotations_one_wins(cx: Arc<Context>) -> Outcome {
-    let (one, two, from, alice) = (cx.store().await?, cx.store().await?, key()?, user("alice")?);
+    let (one, two, alice) = (cx.store().await?, cx.store().await?, user("alice")?);
+    let [from, targets @ ..] = keys_together::<21>(&*one)?;
     let version = one.set(&from, &owned("data", &alice)?, SetMode::Create).await?;
-    let targets = keys(20)?;
     let rotations = targets.iter().copied().enumerate().map(|(n, to)| {
         let store = Arc::clone(if n % 2 == 0 { &one } else { &two });
         let expected = (n % 4 == 0).then_some(version);
@@ -235,7 +242,7 @@ async fn of_20_concurrent_rotations_one_wins(cx: Arc<Context>) -> Outcome {
 async fn of_a_rotation_and_a_creation_of_one_key_one_wins(cx: Arc<Context>) -> Outcome {
     let (one, two) = (cx.store().await?, cx.store().await?);
     for steps in 1..MAX_STEPS {
-        let (from, to) = (key()?, key()?);
+        let [from, to] = keys_together(&*one)?;
         one.set(&from, &write("from")?, SetMode::Create).await?;
         let (rotated, created) = (write("rotated")?, write("created")?);
         let race =
@@ -258,7 +265,7 @@ async fn of_a_rotation_and_a_creation_of_one_key_one_wins(cx: Arc<Context>) -> O
 async fn of_two_rotations_to_one_key_one_wins(cx: Arc<Context>) -> Outcome {
     let (one, two) = (cx.store().await?, cx.store().await?);
     for steps in 1..MAX_STEPS {
-        let (a, b, to) = (key()?, key()?, key()?);
+        let [a, b, to] = keys_together(&*one)?;
         for key in [a, b] {
             one.set(&key, &write("data")?, SetMode::Create).await?;
         }
@@ -282,7 +289,8 @@ async fn of_two_rotations_to_one_key_one_wins(cx: Arc<Context>) -> Outcome {
 
 /// Each finds the other's key live; none may wait for the other for ever.
 async fn two_rotations_onto_each_other_are_refused(cx: Arc<Context>) -> Outcome {
-    let (one, two, a, b) = (cx.store().await?, cx.store().await?, key()?, key()?);
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    let [a, b] = keys_together(&*one)?;
     for key in [a, b] {
         one.set(&key, &write("data")?, SetMode::Create).await?;
     }
@@ -311,7 +319,7 @@ async fn one_is_readable(store: &dyn SessionStore, from: &SessionKey, to: &Sessi
 async fn between_its_steps_one_key_is_readable(cx: Arc<Context>) -> Outcome {
     let (one, two) = (cx.store().await?, cx.store().await?);
     for steps in 1..MAX_STEPS {
-        let (from, to) = (key()?, key()?);
+        let [from, to] = keys_together(&*one)?;
         one.set(&from, &write("data")?, SetMode::Create).await?;
         let write = write("rotated")?;
         let overlap = overlap(one.rotate(&from, &to, &write, None), steps, one_is_readable(&*two, &from, &to)).await;
@@ -325,8 +333,9 @@ async fn between_its_steps_one_key_is_readable(cx: Arc<Context>) -> Outcome {
 }
 
 async fn at_no_moment_are_both_keys_unreadable(cx: Arc<Context>) -> Outcome {
-    let (one, two, chain) = (cx.store().await?, cx.store().await?, keys(50)?);
-    let Some(&first) = chain.first() else { return Err(fail("no keys")) };
+    let (one, two) = (cx.store().await?, cx.store().await?);
+    let chain = keys_together::<50>(&*one)?;
+    let [first, ..] = chain;
     one.set(&first, &write("data")?, SetMode::Create).await?;
     for (from, to) in chain.iter().copied().zip(chain.iter().copied().skip(1)) {
         let rotating = Arc::clone(&one);

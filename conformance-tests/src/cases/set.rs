@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use session_store_core::{Bytes, ErrorKind, Owner, SessionKey, SessionStore, SetMode, Version, Write};
 
-use crate::case::{Context, DAY, HOUR, Outcome, SHORT, key, kind_of, owned, timed, user, write};
+use crate::case::{Context, DAY, HOUR, Outcome, SHORT, key, keys_together, kind_of, owned, timed, user, write};
 use crate::check::{ensure, gone, live, refused, same, unchanged};
 use crate::gate::race;
 
@@ -187,7 +187,8 @@ async fn of_20_concurrent_updates_of_one_version_one_wins(cx: Arc<Context>) -> O
 }
 
 async fn versions_are_never_used_again(cx: Arc<Context>) -> Outcome {
-    let (store, mut here, mut there) = (cx.store().await?, key()?, key()?);
+    let store = cx.store().await?;
+    let [mut here, mut there] = keys_together(&*store)?;
     let (mut seen, mut given) = (HashSet::new(), 0);
     for _ in 0..3 {
         let mut versions = vec![store.set(&here, &write("data")?, SetMode::Create).await?];

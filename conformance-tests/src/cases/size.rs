@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use session_store_core::{
-    DEFAULT_DATA_LIMIT, ErrorKind, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
-};
+use session_store_core::{DEFAULT_DATA_LIMIT, ErrorKind, Result, SessionKey, SessionStore, SetMode, Version, Write};
 
-use crate::case::{Context, DAY, HOUR, Outcome, SHORT, fail, key, keys, owned, timed, user, write};
-use crate::check::{gone, lists, live, refused, same, unchanged};
+use super::corrupt::corrupt_session;
+use crate::case::{
+    Context, DAY, HOUR, Outcome, SHORT, fail, key, key_beside, keys, keys_together, owned, timed, user, write,
+};
+use crate::check::{corrupt, ensure, gone, lists, live, refused, same, unchanged};
 
 cases! {
     "Z1":
@@ -44,7 +45,8 @@ async fn data_over_the_limit_is_refused_in_every_mode(cx: Arc<Context>) -> Outco
 }
 
 async fn a_rotation_over_the_limit_is_refused(cx: Arc<Context>) -> Outcome {
-    let (store, from, to) = (cx.store().await?, key()?, key()?);
+    let store = cx.store().await?;
+    let [from, to] = keys_together(&*store)?;
     store.set(&from, &write("data")?, SetMode::Create).await?;
     let before = live(&*store, &from, "after create").await?;
     refused(store.rotate(&from, &to, &large()?, None).await, ErrorKind::TooLarge, "a rotation over the limit")?;
@@ -52,56 +54,38 @@ async fn a_rotation_over_the_limit_is_refused(cx: Arc<Context>) -> Outcome {
     gone(&*store, &to, "the new key of a refused rotation").await
 }
 
-/// A session of `alice`, and bytes that are not ours in its place.
-async fn corrupt(cx: &Context, store: &dyn SessionStore, alice: &UserId) -> Outcome<SessionKey> {
-    let key = key()?;
-    store.set(&key, &owned("data", alice)?, SetMode::Create).await?;
-    cx.harness().plant_corrupt(cx.namespace(), &key, alice).await?;
-    Ok(key)
-}
-
 async fn a_corrupt_record_is_an_error_and_not_none(cx: Arc<Context>) -> Outcome {
     let (store, alice) = (cx.store().await?, user("alice")?);
-    let key = corrupt(&cx, &*store, &alice).await?;
+    let key = corrupt_session(&cx, &*store, &alice).await?;
     for store in [store, cx.store().await?] {
-        let read = store.get(&key).await;
-        let named = read.as_ref().err().and_then(|error| error.key().map(SessionKey::to_text));
-        refused(read, ErrorKind::Corrupt, "get of a corrupt record")?;
-        same(&named, &Some(key.to_text()), "the key that Corrupt is about")?;
+        corrupt(store.get(&key).await, &key, "get of a corrupt record")?;
+        let answer = store.get_if_changed(&key, Version::generate()?).await;
+        corrupt(answer, &key, "get_if_changed of a corrupt record")?;
     }
     Ok(())
 }
 
-/// Those that cannot say better may treat it as gone, or write over it; none may panic or call the
-/// database broken.
+/// Z3 says which are refused. None may panic, or call the database broken.
 async fn no_operation_panics_on_a_corrupt_record(cx: Arc<Context>) -> Outcome {
     type Operation = for<'a> fn(&'a dyn SessionStore, &'a SessionKey) -> BoxFuture<'a, Result<()>>;
-    fn set<'a>(store: &'a dyn SessionStore, key: &'a SessionKey, mode: SetMode) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { store.set(key, &write("data")?, mode).await.map(drop) })
-    }
-    let operations: [Operation; 7] = [
+    let operations: [Operation; 6] = [
         |store, key| Box::pin(async move { store.touch(key, HOUR).await.map(drop) }),
-        |store, key| set(store, key, SetMode::Create),
-        |store, key| set(store, key, SetMode::Replace),
-        |store, key| set(store, key, SetMode::Update(Version::from_bytes([0; 16]))),
-        |store, key| set(store, key, SetMode::Upsert),
-        |store, from| Box::pin(async move { store.rotate(from, &key()?, &write("data")?, None).await.map(drop) }),
-        |store, to| {
-            Box::pin(async move {
-                let from = key()?;
-                store.set(&from, &write("data")?, SetMode::Create).await?;
-                store.rotate(&from, to, &write("data")?, None).await.map(drop)
-            })
+        |store, key| Box::pin(async move { store.set(key, &write("data")?, SetMode::Replace).await.map(drop) }),
+        |store, key| {
+            Box::pin(async move { store.rotate(key, &key_beside(store, key)?, &write("")?, None).await.map(drop) })
         },
+        |store, key| {
+            Box::pin(async move { store.rotate(&key_beside(store, key)?, key, &write("")?, None).await.map(drop) })
+        },
+        |store, key| Box::pin(async move { store.destroy_if(key, Version::from_bytes([0; 16])).await.map(drop) }),
+        |store, _| Box::pin(async move { store.scan(None, 100).await.map(drop) }),
     ];
     let (store, alice) = (cx.store().await?, user("alice")?);
     for operation in operations {
-        let key = corrupt(&cx, &*store, &alice).await?;
+        let key = corrupt_session(&cx, &*store, &alice).await?;
         if let Err(error) = operation(&*store, &key).await {
-            use ErrorKind::{AlreadyExists, Conflict, Corrupt, NotFound};
-            if !matches!(error.kind(), AlreadyExists | Conflict | Corrupt | NotFound) {
-                return Err(fail(format!("a corrupt record is called {}", error.kind())));
-            }
+            let is_refusal = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound);
+            ensure(is_refusal, || format!("a corrupt record is called {}", error.kind()))?;
         }
         store.destroy(&key).await?;
     }
@@ -110,8 +94,7 @@ async fn no_operation_panics_on_a_corrupt_record(cx: Arc<Context>) -> Outcome {
 
 async fn destroy_removes_a_corrupt_record(cx: Arc<Context>) -> Outcome {
     let (store, alice) = (cx.store().await?, user("alice")?);
-    let key = corrupt(&cx, &*store, &alice).await?;
-    // Whether it was live, nobody can tell.
+    let key = corrupt_session(&cx, &*store, &alice).await?;
     store.destroy(&key).await?;
     gone(&*store, &key, "after destroy of a corrupt record").await?;
     same(&store.destroy(&key).await?, &false, "a repeated destroy")?;
@@ -124,7 +107,7 @@ async fn destroy_by_user_removes_corrupt_records(cx: Arc<Context>) -> Outcome {
     let mut corrupted = Vec::new();
     for key in &keys {
         store.set(key, &owned("data", &alice)?, SetMode::Create).await?;
-        corrupted.push(corrupt(&cx, &*store, &alice).await?);
+        corrupted.push(corrupt_session(&cx, &*store, &alice).await?);
     }
     let ended = store.destroy_by_user(&alice, None).await?;
     if ended < 6 {
@@ -140,7 +123,7 @@ async fn a_list_skips_a_corrupt_record(cx: Arc<Context>) -> Outcome {
     let (store, alice, keys) = (cx.store().await?, user("alice")?, keys(6)?);
     for key in &keys {
         store.set(key, &owned("data", &alice)?, SetMode::Create).await?;
-        corrupt(&cx, &*store, &alice).await?;
+        corrupt_session(&cx, &*store, &alice).await?;
     }
     lists(&*store, &alice, &keys, "beside corrupt records").await?;
     for limit in [1, 2, 6] {
@@ -152,7 +135,7 @@ async fn a_list_skips_a_corrupt_record(cx: Arc<Context>) -> Outcome {
 
 async fn clear_removes_a_corrupt_record(cx: Arc<Context>) -> Outcome {
     let (store, alice, other) = (cx.store().await?, user("alice")?, key()?);
-    let key = corrupt(&cx, &*store, &alice).await?;
+    let key = corrupt_session(&cx, &*store, &alice).await?;
     store.set(&other, &write("data")?, SetMode::Create).await?;
     store.clear().await?;
     gone(&*store, &key, "a corrupt record after clear").await?;
@@ -164,7 +147,7 @@ async fn prune_and_count_get_past_a_corrupt_record(cx: Arc<Context>) -> Outcome 
     let (store, alice, steady) = (cx.store().await?, user("alice")?, key()?);
     store.set(&steady, &owned("data", &alice)?, SetMode::Create).await?;
     for _ in 0..3 {
-        corrupt(&cx, &*store, &alice).await?;
+        corrupt_session(&cx, &*store, &alice).await?;
         store.set(&key()?, &timed(&alice, SHORT, HOUR)?, SetMode::Create).await?;
     }
     cx.pass(2 * SHORT).await;

@@ -8,6 +8,7 @@ use crate::wrong::Fault;
 
 impl Reference {
     pub(crate) async fn do_destroy(&self, key: &SessionKey) -> Result<bool> {
+        self.forget_corrupt(Fault::DestroyOfCorruptIsFalse, key);
         let was_live = {
             let state = self.world.lock();
             match state.rows.get(key) {
@@ -48,6 +49,42 @@ impl Reference {
         Ok(if early.iter().any(|fault| self.wrong(*fault)) { was_live } else { found })
     }
 
+    pub(crate) async fn do_destroy_if(&self, key: &SessionKey, version: Version) -> Result<bool> {
+        self.forget_corrupt(Fault::DestroyAtAVersionEndsCorrupt, key);
+        let judge = |state: &State| -> Result<bool> {
+            let live = state.live(key)?;
+            let is_touched = |row: &Row| row.written_times.1 != row.meta.expires_at;
+            match live {
+                None => Ok(false),
+                Some(row) if row.meta.version != version && !self.wrong(Fault::DestroyIgnoresVersions) => {
+                    Err(self.dressed(state, Error::conflict(key), key))
+                }
+                Some(row) if is_touched(&row) && self.wrong(Fault::DestroyConflictsWithTouch) => {
+                    Err(Error::conflict(key))
+                }
+                Some(_) => Ok(true),
+            }
+        };
+        let was_live = judge(&self.world.lock())?;
+        if was_live && self.wrong(Fault::DestroyAtAVersionForgetsTheIndexFirst) {
+            self.world.lock().index.retain(|(_, known)| known != key);
+        }
+        self.pause_if(Fault::DestroyAtAVersionAsksFirst).await;
+        self.pause_if(Fault::DestroyAtAVersionForgetsTheIndexFirst).await;
+        let mut state = self.world.lock();
+        let asks_first = self.wrong(Fault::DestroyAtAVersionAsksFirst);
+        let is_live = if asks_first { was_live } else { judge(&state)? };
+        if !is_live || self.wrong(Fault::DestroyAtAVersionDoesNothing) {
+            return Ok(is_live || self.wrong(Fault::DestroyAtAVersionIsAlwaysTrue));
+        }
+        if self.wrong(Fault::DestroyedAtAVersionStayListed) {
+            state.rows.get_mut(key).into_iter().for_each(|row| row.hidden = true);
+            return Ok(true);
+        }
+        state.remove(key);
+        Ok(true)
+    }
+
     pub(crate) async fn do_rotate(
         &self,
         from: &SessionKey,
@@ -61,7 +98,17 @@ impl Reference {
         if !self.wrong(Fault::RotateTakesAnySize) {
             self.check_size(write)?;
         }
+        if self.wrong(Fault::NothingRotates) {
+            return Err(Error::new(ErrorKind::Unsupported, "no rotations"));
+        }
+        if self.placement_of(from) != self.placement_of(to) && !self.wrong(Fault::PlacementsAreIgnored) {
+            return Err(Error::new(ErrorKind::Unsupported, "the keys are in different places"));
+        }
+        self.forget_corrupt(Fault::RotationsReplaceCorrupt, to);
         let judge = |state: &State| -> Result<Row> {
+            if self.wrong(Fault::CorruptIsNotFoundByRotations) && state.rows.get(from).is_some_and(|row| row.corrupt) {
+                return Err(Error::not_found(from));
+            }
             let taken = state.live(to)?.is_some() && from != to && !self.wrong(Fault::RotateOverwrites);
             if taken && self.wrong(Fault::RotateJudgesTheTargetFirst) {
                 return Err(Error::already_exists(to));

@@ -69,6 +69,13 @@ impl Harness for Marked {
         Ok(Arc::new(Reference::new(name, world, Arc::clone(&self.worlds))))
     }
 
+    async fn open_with_two_handles(&self, namespace: &str) -> Result<[Arc<dyn SessionStore>; 2]> {
+        let (name, world) = self.world(namespace)?;
+        let one = Reference::new(name, world, Arc::clone(&self.worlds));
+        let two = one.another_handle();
+        Ok([Arc::new(one), Arc::new(two)])
+    }
+
     async fn remove(&self, namespace: &str) -> Result<()> {
         let name = self.kept_name(namespace)?;
         self.worlds.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);

@@ -6,7 +6,10 @@
 
 mod end;
 mod harness;
+mod if_changed;
+mod import;
 mod read;
+mod scan;
 mod state;
 mod store;
 mod sweep;

@@ -1,10 +1,12 @@
 //! What the reference store keeps: two tables, and no cleverness.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use session_store_core::{Bytes, Error, Meta, Record, Result, SessionKey, Timestamp, UserId};
+use session_store_core::{
+    Bytes, Error, ErrorKind, IfChanged, Meta, Record, Result, SessionKey, Timestamp, UserId, Version,
+};
 
 use crate::wrong::Fault;
 
@@ -12,6 +14,8 @@ use crate::wrong::Fault;
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) fault: Option<Fault>,
+    /// Held by each request in turn, in a store that has one connection.
+    pub(crate) line: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -22,6 +26,8 @@ pub(crate) struct Row {
     pub(crate) corrupt: bool,
     /// When it leaves the index, in a store whose index has expiries of its own.
     pub(crate) listed_until: Timestamp,
+    /// When it was last seen and expires, as the last write left it.
+    pub(crate) written_times: (Timestamp, Timestamp),
     /// Destroyed as far as a get can see.
     pub(crate) hidden: bool,
     /// The row before the last write, for stores that read from a replica.
@@ -39,6 +45,20 @@ pub(crate) struct State {
     pub(crate) reads: u64,
     /// Held by a clear that is under way, in a store that takes such a lock.
     pub(crate) clearing: bool,
+    /// How many requests for each session are under way, in stores that take them in turn.
+    pub(crate) under_way: HashMap<SessionKey, usize>,
+    /// How many requests there were, in such stores.
+    pub(crate) requests: u64,
+    /// What readers of a session share, in a store where they do.
+    pub(crate) shared_answers: HashMap<SessionKey, IfChanged>,
+    /// The data of every version that ever was.
+    pub(crate) data_of_versions: HashMap<Version, Bytes>,
+    /// The keys of each walk, in a store that collects them when it begins.
+    pub(crate) snapshots: Vec<Vec<SessionKey>>,
+    /// How many handles there were.
+    pub(crate) handles: u16,
+    /// The store was closed for all.
+    pub(crate) is_closed: bool,
 }
 
 impl World {
@@ -52,8 +72,15 @@ impl World {
             index_until: BTreeMap::new(),
             reads: 0,
             clearing: false,
+            under_way: HashMap::new(),
+            requests: 0,
+            shared_answers: HashMap::new(),
+            data_of_versions: HashMap::new(),
+            snapshots: Vec::new(),
+            handles: 0,
+            is_closed: false,
         };
-        Self { fault, state: Mutex::new(state) }
+        Self { fault, line: tokio::sync::Mutex::default(), state: Mutex::new(state) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -63,8 +90,8 @@ impl World {
 
 impl Row {
     pub(crate) fn new(meta: Meta, data: Bytes) -> Self {
-        let listed_until = meta.expires_at;
-        Self { meta, data, corrupt: false, listed_until, hidden: false, before: None }
+        let (listed_until, written_times) = (meta.expires_at, (meta.last_seen_at, meta.expires_at));
+        Self { meta, data, corrupt: false, listed_until, written_times, hidden: false, before: None }
     }
 
     pub(crate) fn record(&self, read_at: Timestamp) -> Record {
@@ -103,16 +130,24 @@ impl State {
     pub(crate) fn live(&self, key: &SessionKey) -> Result<Option<Row>> {
         match self.rows.get(key) {
             Some(row) if row.corrupt => Err(self.corrupt(key)),
-            Some(row) if row.hidden && self.wrong(Fault::DestroyedStayListed) => Ok(None),
+            Some(row) if row.hidden && self.hides() => Ok(None),
             Some(row) if self.is_live(&row.meta) => Ok(Some(row.clone())),
             _ => Ok(None),
         }
+    }
+
+    /// Whether what was destroyed is only hidden, from all but lists.
+    pub(crate) fn hides(&self) -> bool {
+        self.wrong(Fault::DestroyedStayListed) || self.wrong(Fault::DestroyedAtAVersionStayListed)
     }
 
     pub(crate) fn corrupt(&self, key: &SessionKey) -> Error {
         assert!(!self.wrong(Fault::CorruptPanics), "cannot decode");
         if self.wrong(Fault::CorruptErrorsShowTheKey) {
             return Error::corrupt(key, format!("cannot read {}", key.to_text()));
+        }
+        if self.wrong(Fault::CorruptErrorsNameNoRecord) {
+            return Error::new(ErrorKind::Corrupt, "cannot read the record");
         }
         Error::corrupt(key, "planted by the suite")
     }
@@ -135,6 +170,7 @@ impl State {
         } else if self.wrong(Fault::TheAnonymousBelongToNull) {
             self.index.extend(UserId::new("null").map(|null| (null, key)));
         }
+        self.data_of_versions.insert(meta.version, data.clone());
         self.rows.insert(key, Row { before, ..Row::new(meta, data) });
     }
 

@@ -79,7 +79,7 @@ impl Reference {
         if self.wrong(Fault::CountsOneBatch) {
             return state.rows.values().filter(|row| state.is_live(&row.meta)).take(100).count() as u64;
         }
-        let hides = self.wrong(Fault::DestroyedStayListed) || self.wrong(Fault::ClearHidesFromGetOnly);
+        let hides = state.hides() || self.wrong(Fault::ClearHidesFromGetOnly);
         state.rows.values().filter(|row| state.is_live(&row.meta) && !(hides && row.hidden)).count() as u64
     }
 

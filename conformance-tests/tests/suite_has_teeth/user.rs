@@ -143,7 +143,8 @@ impl Reference {
                 return Err(state.corrupt(&key));
             }
             if let Some(row) = state.remove(&key) {
-                ended += u64::from(state.is_live(&row.meta) || self.wrong(Fault::RevokeCountsTheExpired));
+                let counts = !row.corrupt || self.wrong(Fault::RevokeCountsCorrupt);
+                ended += u64::from(counts && (state.is_live(&row.meta) || self.wrong(Fault::RevokeCountsTheExpired)));
             }
         }
         Ok(ended)

@@ -110,7 +110,17 @@ impl Reference {
     }
 
     pub(crate) async fn do_set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
+        let version = self.judge_and_write(key, write, mode).await?;
+        self.pause_if(Fault::CloseForgetsWhatWasWritten).await;
+        if self.wrong(Fault::CloseForgetsWhatWasWritten) {
+            self.check_open()?;
+        }
+        Ok(version)
+    }
+
+    async fn judge_and_write(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
         self.check_size(write)?;
+        self.forget_corrupt(Fault::WritesReplaceCorrupt, key);
         {
             let state = self.world.lock();
             self.refuse(&state, key, mode, self.live_for_create(&state, key)?.as_ref())?;

@@ -19,6 +19,7 @@ wrong! {
         "S6/saving_never_buys_time_past_the_deadline";
     RoundsTimesToSeconds:
         "G2/expired_is_none"
+        "G5/what_is_not_live_is_gone"
         "S1/create_over_an_expired_leftover_makes_a_new_session"
         "S1/of_concurrent_creates_over_a_leftover_one_wins"
         "S2/a_save_after_the_expiry_is_refused"
@@ -29,6 +30,7 @@ wrong! {
         "S8/upsert_over_an_expired_leftover_makes_a_new_session"
         "T2/touching_an_expired_session_does_not_revive_it"
         "D2/destroying_what_is_not_live_is_false"
+        "D4/destroying_at_a_version_what_is_not_live_is_false"
         "R1/a_rotation_keeps_the_absolute_clock_running"
         "R1/a_rotation_over_an_expired_leftover_succeeds"
         "R1/a_rotation_that_is_dead_at_once_is_accepted"
@@ -44,7 +46,9 @@ wrong! {
         "P3/nothing_is_left_of_the_dead"
         "P3/a_prune_tells_that_it_removed_something"
         "C1/count_leaves_the_expired_out"
-        "C1/clear_leaves_the_expired_uncounted";
+        "C1/clear_leaves_the_expired_uncounted"
+        "A1/a_scan_returns_exactly_the_live_sessions"
+        "A1/many_dead_sessions_end_no_walk";
     ShortTimeoutsNeverEnd:
         "S6/the_shortest_timeouts_are_accepted";
     CutsTimeoutsAtAYear:
@@ -56,10 +60,12 @@ wrong! {
         "S6/a_write_that_is_dead_at_once_is_accepted"
         "T1/a_touch_ends_at_the_deadline"
         "T1/touching_never_buys_time_past_the_deadline"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
         "R1/a_rotation_that_is_dead_at_once_is_accepted";
     SavesMoveTheCreation:
         "S6/later_writes_keep_the_time_of_creation"
         "S6/saving_never_buys_time_past_the_deadline"
+        "W1/an_import_replaces_a_session"
         "R1/a_rotation_keeps_the_absolute_clock_running"
         "R1/a_chain_of_rotations_keeps_the_time_of_creation"
         "R1/a_rotation_over_an_expired_leftover_succeeds";
@@ -100,6 +106,8 @@ wrong! {
         "G2/expired_is_none"
         "G3/reading_does_not_keep_a_session_alive"
         "G3/listing_does_not_keep_a_session_alive"
+        "G5/what_is_not_live_is_gone"
+        "G5/reading_if_changed_does_not_keep_a_session_alive"
         "S1/create_over_an_expired_leftover_makes_a_new_session"
         "S1/of_concurrent_creates_over_a_leftover_one_wins"
         "S2/a_save_after_the_expiry_is_refused"
@@ -110,6 +118,9 @@ wrong! {
         "T1/touching_never_buys_time_past_the_deadline"
         "T2/touching_an_expired_session_does_not_revive_it"
         "D2/destroying_what_is_not_live_is_false"
+        "D4/destroying_at_a_version_what_is_not_live_is_false"
+        "W1/a_dead_record_is_not_imported"
+        "W1/an_imported_session_dies_at_its_time"
         "R1/a_rotation_over_an_expired_leftover_succeeds"
         "R1/a_rotation_that_is_dead_at_once_is_accepted"
         "R2/rotating_what_is_not_live_is_refused"
@@ -124,7 +135,10 @@ wrong! {
         "P3/nothing_is_left_of_the_dead"
         "P3/a_prune_tells_that_it_removed_something"
         "C1/count_leaves_the_expired_out"
-        "C1/clear_leaves_the_expired_uncounted";
+        "C1/clear_leaves_the_expired_uncounted"
+        "A1/a_scan_returns_exactly_the_live_sessions"
+        "A1/many_dead_sessions_end_no_walk"
+        "A1/scanning_does_not_keep_a_session_alive";
 
     // What a read gives.
     KeepsTextOnly:
@@ -140,6 +154,12 @@ wrong! {
         "G4/another_handle_reads_an_update"
         "G4/another_handle_reads_a_touch"
         "G4/another_handle_reads_a_destroy"
+        "G5/a_touched_session_is_unchanged_and_has_its_new_times"
+        "G5/a_written_session_is_changed_and_read_whole"
+        "G5/a_session_created_again_is_changed"
+        "G5/reading_if_changed_does_not_keep_a_session_alive"
+        "G5/another_handle_notices_every_change_at_once"
+        "G5/many_readers_of_one_session_each_get_their_answer"
         "S1/create_over_an_expired_leftover_makes_a_new_session"
         "S2/a_late_save_after_logout_is_refused"
         "S6/a_write_counts_as_seen"
@@ -149,13 +169,18 @@ wrong! {
         "T1/a_touch_moves_both_times_to_the_millisecond"
         "T1/a_touch_ends_at_the_deadline"
         "T4/concurrent_touches_leave_the_latest_expiry"
+        "W1/an_imported_version_is_new"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
         "R1/a_chain_of_rotations_keeps_the_time_of_creation"
         "L2/users_whose_names_look_like_patterns_do_not_mix"
         "L2/users_whose_names_look_alike_do_not_mix"
         "L2/users_of_1_and_of_256_bytes_do_not_mix"
-        "K1/no_update_of_a_counter_is_lost";
+        "K1/no_update_of_a_counter_is_lost"
+        "O1/a_session_in_constant_use_is_destroyed_at_once";
     EachHandleCachesAbsence:
         "G4/another_handle_reads_a_create"
+        "G5/another_handle_notices_every_change_at_once"
+        "W1/an_import_creates_a_session_with_all_its_times"
         "N1/a_name_that_begins_with_another_is_another"
         "N1/a_name_that_looks_like_a_pattern_is_taken_literally"
         "N1/a_name_with_quotes_is_taken_literally"
@@ -173,6 +198,10 @@ wrong! {
         "G3/listing_does_not_keep_a_session_alive"
         "G4/another_handle_reads_a_create"
         "G4/another_handle_reads_a_destroy"
+        "G5/what_is_not_live_is_gone"
+        "G5/reading_if_changed_does_not_keep_a_session_alive"
+        "G5/another_handle_notices_every_change_at_once"
+        "G5/many_readers_of_one_session_each_get_their_answer"
         "S2/replace_never_creates"
         "S2/update_never_creates"
         "S2/a_late_save_after_logout_is_refused"
@@ -189,6 +218,16 @@ wrong! {
         "D3/an_update_in_flight_does_not_revive"
         "D3/a_touch_in_flight_does_not_revive"
         "D3/a_rotate_in_flight_does_not_revive"
+        "D4/a_session_ends_at_its_version"
+        "D4/a_touched_session_ends_at_its_version"
+        "D4/of_a_destroy_and_an_update_of_one_version_one_wins"
+        "D4/of_many_destroys_and_updates_of_one_version_one_wins"
+        "W1/an_import_creates_a_session_with_all_its_times"
+        "W1/an_import_moves_the_session_to_its_owner"
+        "W1/a_dead_record_is_not_imported"
+        "W1/an_imported_session_dies_at_its_time"
+        "W1/an_import_over_the_limit_is_refused"
+        "I1/an_import_whose_times_contradict_each_other_is_refused"
         "R1/a_rotation_moves_the_session"
         "R1/a_chain_of_rotations_keeps_the_time_of_creation"
         "R1/a_rotation_that_is_dead_at_once_is_accepted"
@@ -197,6 +236,7 @@ wrong! {
         "R3/of_20_concurrent_rotations_one_wins"
         "R3/of_a_rotation_and_a_creation_of_one_key_one_wins"
         "R4/between_its_steps_one_key_is_readable"
+        "W2/keys_of_equal_placement_rotate"
         "L2/users_whose_names_look_like_patterns_do_not_mix"
         "L2/users_whose_names_look_alike_do_not_mix"
         "L2/users_of_1_and_of_256_bytes_do_not_mix"
@@ -206,6 +246,8 @@ wrong! {
         "B1/creates_beside_it_are_whole"
         "C1/clear_ends_all_sessions_and_says_how_many"
         "C1/a_save_in_flight_does_not_escape_a_clear"
+        "A1/scanning_does_not_keep_a_session_alive"
+        "W3/what_is_under_way_finishes_or_is_unknown"
         "N1/a_name_that_begins_with_another_is_another"
         "N1/a_name_that_looks_like_a_pattern_is_taken_literally"
         "N1/a_name_with_quotes_is_taken_literally"
@@ -215,57 +257,94 @@ wrong! {
         "K2/a_dropped_create_is_done_or_not"
         "K2/a_dropped_change_of_owner_is_done_or_not"
         "K2/a_dropped_destroy_is_done_or_not"
+        "K2/a_dropped_destroy_at_a_version_is_done_or_not"
+        "K2/a_dropped_import_is_done_or_not"
         "K2/a_dropped_rotate_is_done_or_not"
         "K2/a_dropped_read_or_touch_changes_nothing_else"
+        "O1/a_session_in_constant_use_is_destroyed_at_once"
         "Z1/data_over_the_limit_is_refused_in_every_mode"
         "Z1/a_rotation_over_the_limit_is_refused"
         "Z2/destroy_removes_a_corrupt_record"
         "Z2/destroy_by_user_removes_corrupt_records"
-        "Z2/clear_removes_a_corrupt_record";
+        "Z2/clear_removes_a_corrupt_record"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_is_true"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused"
+        "Z3/corrupt_records_of_a_user_end_and_are_not_counted";
     GetForgetsTheOwner:
         "G1/a_live_session_is_read_back"
         "S5/a_reader_sees_all_of_the_old_or_all_of_the_new"
         "S7/keep_keeps_the_owner"
         "T3/a_touch_keeps_owner_data_and_version"
+        "W1/an_import_creates_a_session_with_all_its_times"
+        "W1/an_import_replaces_a_session"
+        "W1/an_import_over_an_expired_leftover_makes_a_new_session"
+        "W1/a_session_of_another_namespace_is_imported_whole"
         "R1/a_rotation_moves_the_session"
         "L1/a_list_tells_what_get_tells"
         "L2/users_whose_names_look_like_patterns_do_not_mix"
         "L2/users_whose_names_look_alike_do_not_mix"
         "L2/users_of_1_and_of_256_bytes_do_not_mix"
+        "A1/a_scan_returns_what_get_returns"
         "K2/a_dropped_create_is_done_or_not"
         "K2/a_dropped_change_of_owner_is_done_or_not"
+        "K2/a_dropped_import_is_done_or_not"
         "K2/a_dropped_rotate_is_done_or_not"
         "K2/a_dropped_read_or_touch_changes_nothing_else";
     ReadsFromALaggingReplica:
         "G4/another_handle_reads_an_update"
+        "G5/a_written_session_is_changed_and_read_whole"
+        "G5/another_handle_notices_every_change_at_once"
+        "G5/many_readers_of_one_session_each_get_their_answer"
         "S6/a_write_counts_as_seen"
         "S6/a_changed_policy_arrives_with_the_next_save"
         "S6/a_shorter_idle_timeout_arrives_with_the_next_save"
+        "D4/at_another_version_nothing_is_destroyed"
+        "D4/of_a_destroy_and_an_update_of_one_version_one_wins"
+        "W1/an_imported_version_is_new"
         "K1/no_update_of_a_counter_is_lost"
         "K1/no_reader_goes_back_in_time";
     ReadsExtend:
         "G1/a_session_lives_to_its_idle_timeout_and_not_longer"
         "G3/reads_change_nothing"
-        "G3/reading_does_not_keep_a_session_alive";
+        "G3/reading_does_not_keep_a_session_alive"
+        "G5/reading_if_changed_changes_nothing"
+        "G5/reading_if_changed_does_not_keep_a_session_alive"
+        "W1/an_import_creates_a_session_with_all_its_times";
 
     // Preconditions and versions.
     VersionsCountPerRecord:
+        "G5/a_session_created_again_is_changed"
         "S1/create_after_destroy_makes_a_new_session"
         "S3/an_update_from_before_destroy_and_create_is_refused"
-        "S4/versions_are_never_used_again";
+        "S4/versions_are_never_used_again"
+        "D4/a_session_created_again_is_not_destroyed";
     VersionsAreTheDataLength:
+        "G5/a_written_session_is_changed_and_read_whole"
+        "G5/a_session_created_again_is_changed"
+        "G5/another_handle_notices_every_change_at_once"
         "S1/create_after_destroy_makes_a_new_session"
         "S3/an_update_from_before_destroy_and_create_is_refused"
         "S4/versions_are_never_used_again"
         "S4/writing_the_same_again_changes_the_version"
+        "D4/a_session_created_again_is_not_destroyed"
+        "D4/a_replace_in_flight_does_not_revive_what_ended_at_its_version"
         "R1/a_rotation_moves_the_session";
     VersionsAreTheTime:
+        "G5/a_written_session_is_changed_and_read_whole"
+        "G5/a_session_created_again_is_changed"
+        "G5/another_handle_notices_every_change_at_once"
         "S1/create_after_destroy_makes_a_new_session"
         "S3/an_update_of_an_older_version_is_refused"
         "S3/an_update_from_before_destroy_and_create_is_refused"
         "S3/of_20_concurrent_updates_of_one_version_one_wins"
         "S4/versions_are_never_used_again"
         "S4/writing_the_same_again_changes_the_version"
+        "D4/at_another_version_nothing_is_destroyed"
+        "D4/a_session_created_again_is_not_destroyed"
+        "D4/of_a_destroy_and_an_update_of_one_version_one_wins"
+        "D4/a_replace_in_flight_does_not_revive_what_ended_at_its_version"
         "R1/a_rotation_moves_the_session"
         "R2/rotating_an_older_version_is_refused";
     LeftoversBlockCreation:
@@ -275,7 +354,8 @@ wrong! {
         "S6/saving_never_buys_time_past_the_deadline"
         "S8/upsert_over_an_expired_leftover_makes_a_new_session"
         "L1/a_list_has_exactly_the_live_sessions"
-        "L4/a_list_that_meets_a_dead_session_removes_no_newer_one";
+        "L4/a_list_that_meets_a_dead_session_removes_no_newer_one"
+        "A1/a_scan_returns_exactly_the_live_sessions";
     CreateOverwrites:
         "S1/create_on_a_live_key_is_refused"
         "S1/of_50_concurrent_creates_one_wins"
@@ -285,6 +365,7 @@ wrong! {
         "E1/a_refusal_names_its_record"
         "E2/no_refusal_shows_a_secret";
     UpsertIsCreate:
+        "G5/a_written_session_is_changed_and_read_whole"
         "S4/versions_are_never_used_again"
         "S6/later_writes_keep_the_time_of_creation"
         "S6/a_write_counts_as_seen"
@@ -311,6 +392,7 @@ wrong! {
         "S2/a_save_after_the_expiry_is_refused"
         "S6/saving_never_buys_time_past_the_deadline"
         "D1/a_destroyed_session_is_dead_to_every_operation"
+        "D4/a_session_ends_at_its_version"
         "R1/the_old_key_is_dead_to_every_operation"
         "E1/a_refusal_is_final_and_its_outcome_is_known"
         "E1/a_refusal_names_its_record"
@@ -320,6 +402,8 @@ wrong! {
         "S2/a_late_save_after_logout_is_refused"
         "S2/a_save_after_the_expiry_is_refused"
         "D1/a_destroyed_session_is_dead_to_every_operation"
+        "D4/of_a_destroy_and_an_update_of_one_version_one_wins"
+        "D4/of_many_destroys_and_updates_of_one_version_one_wins"
         "R1/the_old_key_is_dead_to_every_operation"
         "E1/a_refusal_is_final_and_its_outcome_is_known"
         "E1/a_refusal_names_its_record"
@@ -329,6 +413,7 @@ wrong! {
         "S3/an_update_of_a_version_never_given_is_refused"
         "S3/an_update_from_before_destroy_and_create_is_refused"
         "S3/of_20_concurrent_updates_of_one_version_one_wins"
+        "W1/an_import_replaces_a_session"
         "E1/a_refusal_is_final_and_its_outcome_is_known"
         "E1/a_refusal_names_its_record"
         "E2/no_refusal_shows_a_secret";
@@ -337,11 +422,14 @@ wrong! {
         "S1/of_concurrent_creates_over_a_leftover_one_wins";
     ReplaceAsksFirst:
         "D3/a_replace_in_flight_does_not_revive"
+        "D4/a_replace_in_flight_does_not_revive_what_ended_at_its_version"
         "C1/a_save_in_flight_does_not_escape_a_clear"
-        "K1/a_save_held_past_the_expiry_revives_nothing";
+        "K1/a_save_held_past_the_expiry_revives_nothing"
+        "O1/a_session_in_constant_use_is_destroyed_at_once";
     UpdateAsksFirst:
         "S3/of_20_concurrent_updates_of_one_version_one_wins"
         "D3/an_update_in_flight_does_not_revive"
+        "D4/of_a_destroy_and_an_update_of_one_version_one_wins"
         "K1/no_update_of_a_counter_is_lost";
     UpsertAsksFirst:
         "S8/of_concurrent_upserts_one_is_last_and_none_fails";
@@ -360,6 +448,7 @@ wrong! {
     TheAnonymousBelongToNull:
         "L1/a_list_of_nobody_is_empty";
     TheIndexIsReadThenWritten:
+        "D4/a_session_that_ends_at_its_version_leaves_the_list"
         "L1/concurrent_creates_are_all_listed"
         "B1/all_sessions_of_the_user_end_and_no_others"
         "B1/the_excepted_session_lives"
@@ -367,7 +456,8 @@ wrong! {
         "B1/what_is_not_live_is_not_counted"
         "B1/more_sessions_than_a_page_end"
         "B1/creates_beside_it_are_whole"
-        "B1/several_at_once_count_each_session_once";
+        "B1/several_at_once_count_each_session_once"
+        "Z3/corrupt_records_of_a_user_end_and_are_not_counted";
     KeepForgetsTheOwner:
         "S7/keep_keeps_the_owner"
         "D3/a_rotate_in_flight_does_not_revive"
@@ -386,7 +476,8 @@ wrong! {
         "D3/an_update_in_flight_does_not_revive"
         "C1/a_save_in_flight_does_not_escape_a_clear"
         "K1/no_update_of_a_counter_is_lost"
-        "K1/a_save_held_past_the_expiry_revives_nothing";
+        "K1/a_save_held_past_the_expiry_revives_nothing"
+        "O1/a_session_in_constant_use_is_destroyed_at_once";
     WritesRowThenIndex:
         "D3/a_replace_in_flight_does_not_revive"
         "D3/an_update_in_flight_does_not_revive"
@@ -394,7 +485,8 @@ wrong! {
         "K1/no_update_of_a_counter_is_lost"
         "K1/creates_and_destroys_of_one_key_alternate"
         "K2/a_dropped_create_is_done_or_not"
-        "K2/a_dropped_change_of_owner_is_done_or_not";
+        "K2/a_dropped_change_of_owner_is_done_or_not"
+        "O1/a_session_in_constant_use_is_destroyed_at_once";
     FormerOwnersStayInTheIndex:
         "S1/create_over_an_expired_leftover_makes_a_new_session"
         "S7/a_new_owner_has_the_session_and_the_old_one_has_not"
@@ -402,8 +494,11 @@ wrong! {
         "S7/a_session_made_anonymous_is_in_no_list"
         "S7/every_mode_changes_the_owner"
         "S8/upsert_over_an_expired_leftover_makes_a_new_session"
+        "W1/an_import_over_an_expired_leftover_makes_a_new_session"
+        "W1/an_import_moves_the_session_to_its_owner"
         "R1/a_rotation_over_an_expired_leftover_succeeds"
-        "K2/a_dropped_change_of_owner_is_done_or_not";
+        "K2/a_dropped_change_of_owner_is_done_or_not"
+        "K2/a_dropped_import_is_done_or_not";
     OnlyCreationIsIndexed:
         "S7/a_new_owner_has_the_session_and_the_old_one_has_not"
         "S7/an_owner_changed_there_and_back_has_the_session"
@@ -425,13 +520,16 @@ wrong! {
     TouchRevives:
         "T1/a_touch_ends_at_the_deadline"
         "T1/touching_never_buys_time_past_the_deadline"
-        "T2/touching_an_expired_session_does_not_revive_it";
+        "T2/touching_an_expired_session_does_not_revive_it"
+        "W1/an_imported_session_dies_at_its_time"
+        "W1/an_imported_session_is_touched_up_to_its_deadline";
     TouchCreates:
         "T1/touching_never_buys_time_past_the_deadline"
         "T2/touching_an_absent_key_creates_nothing"
         "T2/touching_an_expired_session_does_not_revive_it"
         "T2/touching_a_destroyed_session_does_not_revive_it"
         "D1/a_destroyed_session_is_dead_to_every_operation"
+        "W1/an_imported_session_dies_at_its_time"
         "R1/the_old_key_is_dead_to_every_operation";
     TouchTakesTheRowOut:
         "T3/a_touch_never_makes_an_update_fail"
@@ -439,35 +537,48 @@ wrong! {
         "D3/a_touch_in_flight_does_not_revive"
         "C1/a_save_in_flight_does_not_escape_a_clear"
         "K1/a_touch_held_past_the_expiry_revives_nothing"
-        "K2/a_dropped_read_or_touch_changes_nothing_else";
+        "K2/a_dropped_read_or_touch_changes_nothing_else"
+        "O1/a_session_in_constant_use_is_destroyed_at_once";
     TouchWritesTheRowBack:
         "T3/a_touch_never_makes_an_update_fail"
         "T4/concurrent_touches_leave_the_latest_expiry"
         "D3/a_touch_in_flight_does_not_revive"
         "C1/a_save_in_flight_does_not_escape_a_clear"
-        "K1/a_touch_held_past_the_expiry_revives_nothing";
+        "K1/a_touch_held_past_the_expiry_revives_nothing"
+        "O1/a_session_in_constant_use_is_destroyed_at_once";
     TouchDoesNothing:
+        "G5/a_touched_session_is_unchanged_and_has_its_new_times"
         "T1/a_touch_moves_both_times_to_the_millisecond"
         "T1/a_touch_ends_at_the_deadline"
         "T1/a_touched_session_outlives_its_first_expiry"
         "T1/a_touched_session_is_listed_after_its_first_expiry"
         "T4/concurrent_touches_leave_the_latest_expiry"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
         "P1/a_prune_removes_no_session_that_is_touched_meanwhile";
     TouchIsNotSeen:
-        "T1/a_touch_moves_both_times_to_the_millisecond";
+        "G5/a_touched_session_is_unchanged_and_has_its_new_times"
+        "T1/a_touch_moves_both_times_to_the_millisecond"
+        "W1/an_imported_session_is_touched_up_to_its_deadline";
     TouchBuysTime:
         "T1/a_touch_ends_at_the_deadline"
-        "T1/touching_never_buys_time_past_the_deadline";
+        "T1/touching_never_buys_time_past_the_deadline"
+        "W1/an_imported_session_is_touched_up_to_its_deadline";
     TheLastTouchWins:
         "T4/a_shorter_touch_moves_nothing_backwards"
         "T4/concurrent_touches_leave_the_latest_expiry";
     TouchChangesTheVersion:
+        "G5/a_touched_session_is_unchanged_and_has_its_new_times"
         "T3/a_touch_keeps_owner_data_and_version"
         "T3/a_touch_never_makes_an_update_fail"
+        "D4/a_touched_session_ends_at_its_version"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
         "K2/a_dropped_read_or_touch_changes_nothing_else";
     TouchForgetsTheOwner:
         "T1/a_touched_session_is_listed_after_its_first_expiry"
-        "T3/a_touch_keeps_owner_data_and_version";
+        "T3/a_touch_keeps_owner_data_and_version"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
+        "W1/a_session_of_another_namespace_is_imported_whole"
+        "W3/another_store_of_the_namespace_stays_open";
 
     // Destroy.
     DestroyForgetsTheIndexFirst:
@@ -478,6 +589,7 @@ wrong! {
         "D3/a_replace_in_flight_does_not_revive"
         "D3/an_update_in_flight_does_not_revive"
         "D3/a_touch_in_flight_does_not_revive"
+        "W1/an_import_creates_a_session_with_all_its_times"
         "L1/a_list_has_exactly_the_live_sessions"
         "L1/a_list_beside_creates_and_destroys_has_the_steady_sessions"
         "L3/a_page_begins_after_a_key_that_is_not_there"
@@ -490,19 +602,33 @@ wrong! {
         "N1/the_longest_names_do_not_mix"
         "K2/a_dropped_destroy_is_done_or_not"
         "Z1/no_operation_panics_on_a_corrupt_record"
-        "Z2/destroy_removes_a_corrupt_record";
+        "Z2/destroy_removes_a_corrupt_record"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/an_import_onto_a_corrupt_record_is_refused"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_is_true"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
     DestroyRefusesCorrupt:
         "Z1/no_operation_panics_on_a_corrupt_record"
-        "Z2/destroy_removes_a_corrupt_record";
+        "Z2/destroy_removes_a_corrupt_record"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/an_import_onto_a_corrupt_record_is_refused"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_is_true"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
     DestroyCountsTheExpired:
         "D2/destroying_what_is_not_live_is_false";
     DestroyIsAlwaysTrue:
         "D2/repeating_a_destroy_is_false"
         "D2/destroying_what_is_not_live_is_false"
         "D3/a_rotate_in_flight_does_not_revive"
+        "D4/a_session_ends_at_its_version"
         "R1/the_old_key_is_dead_to_every_operation"
         "K1/of_concurrent_destroys_one_finds_the_session"
-        "Z2/destroy_removes_a_corrupt_record";
+        "Z2/destroy_removes_a_corrupt_record"
+        "Z3/destroying_a_corrupt_record_is_true";
     DestroyAsksFirst:
         "K1/of_concurrent_destroys_one_finds_the_session"
         "K1/creates_and_destroys_of_one_key_alternate";
@@ -523,8 +649,15 @@ wrong! {
         "N1/a_name_that_looks_like_a_pattern_is_taken_literally"
         "N1/a_name_with_quotes_is_taken_literally"
         "N1/a_name_in_other_letters_is_another"
-        "N1/the_longest_names_do_not_mix";
+        "N1/the_longest_names_do_not_mix"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/an_import_onto_a_corrupt_record_is_refused"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_is_true"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
     DestroyHidesFromGetOnly:
+        "G5/a_session_created_again_is_changed"
         "S1/create_after_destroy_makes_a_new_session"
         "S2/a_late_save_after_logout_is_refused"
         "S3/an_update_from_before_destroy_and_create_is_refused"
@@ -538,6 +671,12 @@ wrong! {
         "D3/a_replace_in_flight_does_not_revive"
         "D3/an_update_in_flight_does_not_revive"
         "D3/a_touch_in_flight_does_not_revive"
+        "D4/a_session_created_again_is_not_destroyed"
+        "D4/destroying_at_a_version_what_is_not_live_is_false"
+        "W1/an_import_creates_a_session_with_all_its_times"
+        "W1/an_import_replaces_a_session"
+        "W1/a_dead_record_is_not_imported"
+        "W1/an_imported_session_dies_at_its_time"
         "R2/rotating_what_is_not_live_is_refused"
         "L1/a_list_has_exactly_the_live_sessions"
         "L1/a_list_beside_creates_and_destroys_has_the_steady_sessions"
@@ -546,6 +685,7 @@ wrong! {
         "L4/pruning_removes_no_live_session_from_its_list"
         "B1/what_is_not_live_is_not_counted"
         "C1/count_follows_every_change"
+        "W3/another_store_of_the_namespace_stays_open"
         "N1/a_name_that_begins_with_another_is_another"
         "N1/a_name_that_looks_like_a_pattern_is_taken_literally"
         "N1/a_name_with_quotes_is_taken_literally"
@@ -554,10 +694,18 @@ wrong! {
         "K1/of_concurrent_destroys_one_finds_the_session"
         "K1/creates_and_destroys_of_one_key_alternate"
         "K2/a_dropped_destroy_is_done_or_not"
-        "Z2/destroy_removes_a_corrupt_record";
+        "Z2/destroy_removes_a_corrupt_record"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_is_true"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
     DestroyDoesNothing:
         "G2/destroyed_is_none"
         "G4/another_handle_reads_a_destroy"
+        "G5/what_is_not_live_is_gone"
+        "G5/a_session_created_again_is_changed"
+        "G5/another_handle_notices_every_change_at_once"
+        "G5/many_readers_of_one_session_each_get_their_answer"
         "S1/create_after_destroy_makes_a_new_session"
         "S2/a_late_save_after_logout_is_refused"
         "S3/an_update_from_before_destroy_and_create_is_refused"
@@ -571,6 +719,12 @@ wrong! {
         "D3/a_replace_in_flight_does_not_revive"
         "D3/an_update_in_flight_does_not_revive"
         "D3/a_touch_in_flight_does_not_revive"
+        "D4/a_session_created_again_is_not_destroyed"
+        "D4/destroying_at_a_version_what_is_not_live_is_false"
+        "W1/an_import_creates_a_session_with_all_its_times"
+        "W1/an_import_replaces_a_session"
+        "W1/a_dead_record_is_not_imported"
+        "W1/an_imported_session_dies_at_its_time"
         "R2/rotating_what_is_not_live_is_refused"
         "L1/a_list_has_exactly_the_live_sessions"
         "L1/a_list_beside_creates_and_destroys_has_the_steady_sessions"
@@ -579,6 +733,9 @@ wrong! {
         "L4/pruning_removes_no_live_session_from_its_list"
         "B1/what_is_not_live_is_not_counted"
         "C1/count_follows_every_change"
+        "A1/a_scan_returns_exactly_the_live_sessions"
+        "A1/steady_sessions_are_returned_while_others_come_and_go"
+        "W3/another_store_of_the_namespace_stays_open"
         "N1/a_name_that_begins_with_another_is_another"
         "N1/a_name_that_looks_like_a_pattern_is_taken_literally"
         "N1/a_name_with_quotes_is_taken_literally"
@@ -586,7 +743,12 @@ wrong! {
         "N1/the_longest_names_do_not_mix"
         "K1/of_concurrent_destroys_one_finds_the_session"
         "K1/creates_and_destroys_of_one_key_alternate"
-        "Z2/destroy_removes_a_corrupt_record";
+        "O1/a_session_in_constant_use_is_destroyed_at_once"
+        "Z2/destroy_removes_a_corrupt_record"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_is_true"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
 
     // Rotate.
     RotateRefusesWhatIsDeadAtOnce:
@@ -677,9 +839,11 @@ wrong! {
         "R3/of_20_concurrent_rotations_one_wins"
         "R3/of_a_rotation_and_a_creation_of_one_key_one_wins"
         "R3/of_two_rotations_to_one_key_one_wins"
+        "W2/keys_of_equal_placement_rotate"
         "B1/a_rotation_in_flight_does_not_escape"
         "B1/rotations_beside_it_do_not_escape"
-        "C1/count_follows_every_change";
+        "C1/count_follows_every_change"
+        "A1/a_scan_returns_exactly_the_live_sessions";
 
     // Lists.
     ListsStopAtWhatHasGone:
@@ -702,6 +866,7 @@ wrong! {
         "Z2/a_list_skips_a_corrupt_record";
     PagesAreInNoOrder:
         "D3/a_rotate_in_flight_does_not_revive"
+        "D4/a_session_that_ends_at_its_version_leaves_the_list"
         "L1/a_list_has_exactly_the_live_sessions"
         "L1/a_list_tells_what_get_tells"
         "L1/a_session_saved_for_longer_stays_listed"
@@ -737,6 +902,16 @@ wrong! {
         "D3/an_update_in_flight_does_not_revive"
         "D3/a_touch_in_flight_does_not_revive"
         "D3/a_rotate_in_flight_does_not_revive"
+        "D4/a_session_that_ends_at_its_version_leaves_the_list"
+        "D4/at_another_version_nothing_is_destroyed"
+        "D4/of_many_destroys_and_updates_of_one_version_one_wins"
+        "W1/an_import_creates_a_session_with_all_its_times"
+        "W1/an_import_over_an_expired_leftover_makes_a_new_session"
+        "W1/an_import_moves_the_session_to_its_owner"
+        "W1/a_dead_record_is_not_imported"
+        "W1/an_imported_session_dies_at_its_time"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
+        "W1/a_session_of_another_namespace_is_imported_whole"
         "R1/a_rotation_moves_the_entry_of_the_list"
         "R1/a_rotation_changes_the_owner"
         "R1/a_rotation_over_an_expired_leftover_succeeds"
@@ -775,6 +950,7 @@ wrong! {
         "P3/nothing_is_left_of_the_destroyed"
         "C1/clear_ends_all_sessions_and_says_how_many"
         "C1/a_cleared_store_is_as_new"
+        "W3/another_store_of_the_namespace_stays_open"
         "N1/a_name_that_begins_with_another_is_another"
         "N1/a_name_that_looks_like_a_pattern_is_taken_literally"
         "N1/a_name_with_quotes_is_taken_literally"
@@ -783,6 +959,8 @@ wrong! {
         "K2/a_dropped_create_is_done_or_not"
         "K2/a_dropped_change_of_owner_is_done_or_not"
         "K2/a_dropped_destroy_is_done_or_not"
+        "K2/a_dropped_destroy_at_a_version_is_done_or_not"
+        "K2/a_dropped_import_is_done_or_not"
         "K2/a_dropped_rotate_is_done_or_not"
         "K2/a_dropped_destroy_by_user_can_be_repeated"
         "K2/a_dropped_clear_can_be_repeated"
@@ -791,12 +969,23 @@ wrong! {
         "E2/no_debug_text_shows_a_secret"
         "Z2/destroy_removes_a_corrupt_record"
         "Z2/destroy_by_user_removes_corrupt_records"
-        "Z2/a_list_skips_a_corrupt_record";
+        "Z2/a_list_skips_a_corrupt_record"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/an_import_onto_a_corrupt_record_is_refused"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused"
+        "Z3/corrupt_records_of_a_user_end_and_are_not_counted";
     ListsStopAtCorrupt:
-        "Z2/a_list_skips_a_corrupt_record";
+        "Z2/a_list_skips_a_corrupt_record"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
     ListsTheExpired:
         "G3/listing_does_not_keep_a_session_alive"
         "S6/a_write_that_is_dead_at_once_is_accepted"
+        "W1/an_imported_session_dies_at_its_time"
         "L1/a_list_has_exactly_the_live_sessions"
         "L1/a_session_of_a_short_life_hides_no_other"
         "L3/a_page_is_full_although_sessions_expired";
@@ -821,7 +1010,8 @@ wrong! {
 
     // Revocation.
     RevokeLeavesCorrupt:
-        "Z2/destroy_by_user_removes_corrupt_records";
+        "Z2/destroy_by_user_removes_corrupt_records"
+        "Z3/corrupt_records_of_a_user_end_and_are_not_counted";
     RevokeEndsTheAnonymousToo:
         "B1/all_sessions_of_the_user_end_and_no_others";
     RevokeNeedsAnExceptedSession:
@@ -829,7 +1019,8 @@ wrong! {
     RevokeForgetsTheIndexLast:
         "B1/creates_beside_it_are_whole";
     RevokeIgnoresExcept:
-        "B1/the_excepted_session_lives";
+        "B1/the_excepted_session_lives"
+        "Z3/corrupt_records_of_a_user_end_and_are_not_counted";
     RevokeEndsOnePage:
         "B1/more_sessions_than_a_page_end";
     RevokeForgetsTheIndexFirst:
@@ -841,7 +1032,8 @@ wrong! {
         "B1/a_rotation_between_its_steps_does_not_escape"
         "B1/several_at_once_count_each_session_once";
     RevokeStopsAtCorrupt:
-        "Z2/destroy_by_user_removes_corrupt_records";
+        "Z2/destroy_by_user_removes_corrupt_records"
+        "Z3/corrupt_records_of_a_user_end_and_are_not_counted";
     RevokeCountsTheExpired:
         "B1/what_is_not_live_is_not_counted";
 
@@ -907,11 +1099,15 @@ wrong! {
     CountsTheExpired:
         "S6/a_write_that_is_dead_at_once_is_accepted"
         "T2/touching_an_expired_session_does_not_revive_it"
+        "W1/an_imported_session_dies_at_its_time"
         "C1/count_leaves_the_expired_out";
     CountsUsersOnly:
         "D1/a_destroyed_session_is_not_counted"
+        "D4/a_session_ends_at_its_version"
+        "W1/an_import_creates_a_session_with_all_its_times"
         "R1/a_chain_of_rotations_keeps_the_time_of_creation"
         "R3/of_two_rotations_to_one_key_one_wins"
+        "W2/keys_of_equal_placement_rotate"
         "C1/count_follows_every_change"
         "C1/count_leaves_the_expired_out";
     ClearSparesCorrupt:
@@ -924,14 +1120,277 @@ wrong! {
         "C1/clear_ends_all_sessions_and_says_how_many"
         "C1/clear_leaves_the_expired_uncounted"
         "C1/a_save_in_flight_does_not_escape_a_clear"
+        "A1/a_scan_returns_exactly_the_live_sessions"
         "Z2/clear_removes_a_corrupt_record";
     ClearCountsTheExpired:
         "C1/clear_leaves_the_expired_uncounted";
     PingFails:
         "G3/reads_change_nothing"
-        "H1/ping_answers_and_changes_nothing";
+        "H1/ping_answers_and_changes_nothing"
+        "W3/another_store_of_the_namespace_stays_open";
     PingWrites:
-        "H1/ping_answers_and_changes_nothing";
+        "H1/ping_answers_and_changes_nothing"
+        "W3/another_store_of_the_namespace_stays_open";
+
+    // Reading what has changed.
+    IfChangedIsAlwaysChanged:
+        "G5/a_session_at_the_known_version_is_unchanged"
+        "G5/a_touched_session_is_unchanged_and_has_its_new_times"
+        "G5/a_written_session_is_changed_and_read_whole"
+        "G5/a_session_created_again_is_changed"
+        "G5/another_handle_notices_every_change_at_once"
+        "G5/many_readers_of_one_session_each_get_their_answer";
+    IfChangedFindsTheExpired:
+        "G5/what_is_not_live_is_gone"
+        "G5/reading_if_changed_does_not_keep_a_session_alive";
+    IfChangedShowsTheTimesOfTheWrite:
+        "G5/a_touched_session_is_unchanged_and_has_its_new_times";
+    IfChangedForgetsWhenItRead:
+        "G5/a_session_at_the_known_version_is_unchanged";
+    IfChangedComparesData:
+        "G5/a_session_created_again_is_changed";
+    IfChangedExtends:
+        "G5/a_touched_session_is_unchanged_and_has_its_new_times"
+        "G5/a_written_session_is_changed_and_read_whole"
+        "G5/reading_if_changed_changes_nothing"
+        "G5/reading_if_changed_does_not_keep_a_session_alive";
+    EachHandleRemembersVersions:
+        "G5/a_touched_session_is_unchanged_and_has_its_new_times"
+        "G5/a_written_session_is_changed_and_read_whole"
+        "G5/a_session_created_again_is_changed"
+        "G5/reading_if_changed_does_not_keep_a_session_alive"
+        "G5/another_handle_notices_every_change_at_once"
+        "G5/many_readers_of_one_session_each_get_their_answer";
+    AllReadersGetOneAnswer:
+        "G5/many_readers_of_one_session_each_get_their_answer";
+
+    // Destroying at a version.
+    DestroyIgnoresVersions:
+        "D4/at_another_version_nothing_is_destroyed"
+        "D4/a_session_created_again_is_not_destroyed"
+        "D4/of_a_destroy_and_an_update_of_one_version_one_wins"
+        "D4/a_replace_in_flight_does_not_revive_what_ended_at_its_version"
+        "E1/a_refusal_is_final_and_its_outcome_is_known"
+        "E1/a_refusal_names_its_record"
+        "E2/no_refusal_shows_a_secret";
+    DestroyConflictsWithTouch:
+        "D4/a_touched_session_ends_at_its_version";
+    DestroyAtAVersionAsksFirst:
+        "D4/of_a_destroy_and_an_update_of_one_version_one_wins"
+        "D4/of_many_destroys_and_updates_of_one_version_one_wins";
+    DestroyAtAVersionForgetsTheIndexFirst:
+        "K2/a_dropped_destroy_at_a_version_is_done_or_not";
+    DestroyAtAVersionDoesNothing:
+        "D4/a_session_ends_at_its_version"
+        "D4/a_session_that_ends_at_its_version_leaves_the_list"
+        "D4/a_touched_session_ends_at_its_version"
+        "D4/of_a_destroy_and_an_update_of_one_version_one_wins"
+        "D4/of_many_destroys_and_updates_of_one_version_one_wins";
+    DestroyAtAVersionIsAlwaysTrue:
+        "D4/a_session_ends_at_its_version"
+        "D4/destroying_at_a_version_what_is_not_live_is_false"
+        "D4/of_many_destroys_and_updates_of_one_version_one_wins";
+    DestroyedAtAVersionStayListed:
+        "D4/a_session_ends_at_its_version"
+        "D4/a_session_that_ends_at_its_version_leaves_the_list"
+        "D4/of_many_destroys_and_updates_of_one_version_one_wins"
+        "K2/a_dropped_destroy_at_a_version_is_done_or_not";
+
+    // Import.
+    ImportRestartsTheClock:
+        "W1/an_import_creates_a_session_with_all_its_times"
+        "W1/an_import_replaces_a_session"
+        "W1/an_import_over_an_expired_leftover_makes_a_new_session"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
+        "W1/a_session_of_another_namespace_is_imported_whole";
+    ImportRoundsToSeconds:
+        "W1/an_import_creates_a_session_with_all_its_times"
+        "W1/an_import_replaces_a_session"
+        "W1/an_import_over_an_expired_leftover_makes_a_new_session"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
+        "W1/a_session_of_another_namespace_is_imported_whole";
+    ImportForgetsTheDeadline:
+        "W1/an_import_creates_a_session_with_all_its_times"
+        "W1/an_import_replaces_a_session"
+        "W1/an_import_over_an_expired_leftover_makes_a_new_session"
+        "W1/an_imported_expiry_ends_at_the_deadline"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
+        "W1/a_session_of_another_namespace_is_imported_whole";
+    ImportTakesAnyExpiry:
+        "W1/an_imported_expiry_ends_at_the_deadline";
+    ImportTakesAnyTimes:
+        "W1/an_imported_expiry_ends_at_the_deadline"
+        "I1/an_import_whose_times_contradict_each_other_is_refused";
+    ImportTakesAnySize:
+        "W1/an_import_over_the_limit_is_refused"
+        "E1/a_refusal_is_final_and_its_outcome_is_known"
+        "E1/a_refusal_names_its_record"
+        "E2/no_refusal_shows_a_secret";
+    ImportKeepsTheOwner:
+        "W1/an_import_replaces_a_session"
+        "W1/an_import_moves_the_session_to_its_owner";
+    ImportKeepsTheVersion:
+        "W1/an_imported_version_is_new";
+    ImportForgetsTheIndex:
+        "W1/an_import_creates_a_session_with_all_its_times"
+        "W1/an_import_over_an_expired_leftover_makes_a_new_session"
+        "W1/an_import_moves_the_session_to_its_owner"
+        "W1/an_imported_session_is_touched_up_to_its_deadline"
+        "W1/a_session_of_another_namespace_is_imported_whole"
+        "K2/a_dropped_import_is_done_or_not";
+    ImportWritesRowThenIndex:
+        "K2/a_dropped_import_is_done_or_not";
+    ImportWritesTheDead:
+        "W1/a_dead_record_is_not_imported";
+    ImportOfTheDeadDestroys:
+        "W1/a_dead_record_is_not_imported";
+    ImportOnlyCreates:
+        "W1/an_import_replaces_a_session"
+        "W1/an_import_moves_the_session_to_its_owner"
+        "W1/an_imported_version_is_new";
+    LeftoversBlockImports:
+        "W1/an_import_over_an_expired_leftover_makes_a_new_session";
+
+    // Placements. The first of these is right: a store may have several.
+    HasSeveralPlacements:;
+    PlacementsAreIgnored:
+        "R5/between_placements_a_rotation_is_refused";
+    EachHandleHasItsPlacements:
+        "W2/the_placement_of_a_key_is_the_same_everywhere";
+    NothingRotates:
+        "S4/versions_are_never_used_again"
+        "D1/a_destroyed_session_is_dead_to_every_operation"
+        "D3/a_rotate_in_flight_does_not_revive"
+        "R1/a_rotation_moves_the_session"
+        "R1/a_rotation_keeps_the_absolute_clock_running"
+        "R1/a_chain_of_rotations_keeps_the_time_of_creation"
+        "R1/a_rotation_moves_the_entry_of_the_list"
+        "R1/a_rotation_changes_the_owner"
+        "R1/a_rotation_over_an_expired_leftover_succeeds"
+        "R1/a_rotation_that_is_dead_at_once_is_accepted"
+        "R1/the_old_key_is_dead_to_every_operation"
+        "R2/rotating_what_is_not_live_is_refused"
+        "R2/rotating_an_older_version_is_refused"
+        "R2/rotating_onto_a_live_key_is_refused"
+        "R2/refusals_are_judged_in_order"
+        "R3/of_20_concurrent_rotations_one_wins"
+        "R3/of_a_rotation_and_a_creation_of_one_key_one_wins"
+        "R3/of_two_rotations_to_one_key_one_wins"
+        "R3/two_rotations_onto_each_other_are_refused"
+        "R4/between_its_steps_one_key_is_readable"
+        "R4/at_no_moment_are_both_keys_unreadable"
+        "W2/keys_of_equal_placement_rotate"
+        "P3/nothing_is_left_of_the_destroyed"
+        "C1/count_follows_every_change"
+        "A1/a_scan_returns_exactly_the_live_sessions"
+        "A1/sessions_that_rotate_during_a_walk_are_not_lost"
+        "E1/a_refusal_is_final_and_its_outcome_is_known"
+        "E1/a_refusal_names_its_record"
+        "E2/no_refusal_shows_a_secret"
+        "Z1/no_operation_panics_on_a_corrupt_record"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused";
+
+    // Scan.
+    ScanReturnsTheExpired:
+        "A1/a_scan_returns_exactly_the_live_sessions"
+        "A1/many_dead_sessions_end_no_walk"
+        "A1/scanning_does_not_keep_a_session_alive";
+    ScanSkipsTheAnonymous:
+        "A1/a_scan_returns_exactly_the_live_sessions"
+        "A1/a_scan_returns_what_get_returns"
+        "A1/steady_sessions_are_returned_while_others_come_and_go";
+    ScanShowsTheTimesOfTheWrite:
+        "A1/a_scan_returns_what_get_returns";
+    ScanOfNothingFails:
+        "A1/a_scan_returns_exactly_the_live_sessions"
+        "A1/a_scan_of_an_empty_namespace_ends";
+    ScanSkipsAKeyBetweenPages:
+        "A1/walks_of_every_limit_return_every_session"
+        "A1/steady_sessions_are_returned_while_others_come_and_go"
+        "A1/sessions_that_rotate_during_a_walk_are_not_lost"
+        "A2/another_handle_continues_from_the_text_of_a_cursor";
+    ScanEndsAtAnEmptyPage:
+        "A1/many_dead_sessions_end_no_walk";
+    ScanCountsRows:
+        "A1/steady_sessions_are_returned_while_others_come_and_go";
+    ScanReadsASnapshot:
+        "A1/sessions_that_rotate_during_a_walk_are_not_lost";
+    ScanExtends:
+        "A1/scanning_does_not_keep_a_session_alive";
+    EachHandleKeepsItsCursors:
+        "A2/another_handle_continues_from_the_text_of_a_cursor";
+    ScanBeginsAgainAtAnyText:
+        "A2/text_that_is_no_cursor_is_refused"
+        "A2/a_cursor_of_another_kind_of_store_is_refused"
+        "A2/a_changed_cursor_is_refused";
+    ScanTakesCursorsOfAnyKind:
+        "A2/text_that_is_no_cursor_is_refused"
+        "A2/a_cursor_of_another_kind_of_store_is_refused"
+        "A2/a_changed_cursor_is_refused";
+    ScanTakesChangedCursors:
+        "A2/text_that_is_no_cursor_is_refused"
+        "A2/a_changed_cursor_is_refused";
+    ScanCursorsShowTheUser:
+        "A2/text_that_is_no_cursor_is_refused"
+        "A2/a_changed_cursor_is_refused"
+        "A2/a_cursor_shows_no_secret";
+    ScanTakesAnyLimit:
+        "I1/a_scan_out_of_bounds_is_refused";
+    ScanIgnoresItsLimit:
+        "A2/text_that_is_no_cursor_is_refused"
+        "A2/a_cursor_of_another_kind_of_store_is_refused"
+        "A2/a_changed_cursor_is_refused"
+        "A2/a_cursor_shows_no_secret"
+        "A3/a_page_is_not_much_larger_than_its_limit"
+        "I1/a_scan_out_of_bounds_is_refused";
+    ScanLooksAtEveryNamespace:
+        "A3/sessions_of_other_namespaces_hold_up_no_page";
+    ScanLeavesItsNamespace:
+        "A3/sessions_of_other_namespaces_hold_up_no_page";
+    ScanStopsAtCorrupt:
+        "Z2/a_scan_skips_a_corrupt_record"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
+
+    // Close.
+    CloseDoesNothing:
+        "W3/a_closed_store_is_unavailable_to_every_operation"
+        "W3/closing_again_does_nothing"
+        "W3/what_is_under_way_finishes_or_is_unknown";
+    CloseClosesOneHandle:
+        "W3/a_closed_store_is_unavailable_to_every_operation"
+        "W3/what_is_under_way_finishes_or_is_unknown";
+    CloseClosesEveryStore:
+        "W3/another_store_of_the_namespace_stays_open"
+        "W3/what_is_under_way_finishes_or_is_unknown";
+    CloseForgetsWhatWasWritten:
+        "W3/what_is_under_way_finishes_or_is_unknown";
+    ClosingAgainPanics:
+        "W3/closing_again_does_nothing";
+    ClosedIsTransient:
+        "W3/a_closed_store_is_unavailable_to_every_operation"
+        "W3/closing_again_does_nothing"
+        "W3/what_is_under_way_finishes_or_is_unknown";
+    ClosedIsOfUnknownOutcome:
+        "W3/a_closed_store_is_unavailable_to_every_operation"
+        "W3/closing_again_does_nothing";
+    ClosedIsInternal:
+        "W3/a_closed_store_is_unavailable_to_every_operation"
+        "W3/closing_again_does_nothing"
+        "W3/what_is_under_way_finishes_or_is_unknown";
+    ScansWorkAfterClose:
+        "W3/a_closed_store_is_unavailable_to_every_operation"
+        "W3/closing_again_does_nothing";
+
+    // Sessions in constant use.
+    OneSessionHoldsUpAll:
+        "O1/writes_of_one_session_hold_up_no_other"
+        "O1/touches_of_one_session_hold_up_no_other"
+        "O1/reads_of_one_session_hold_up_no_other";
+    DestroyWaitsForItsTurn:
+        "O1/a_session_in_constant_use_is_destroyed_at_once";
 
     // Namespaces.
     NamespacesTakeAnyName:
@@ -949,6 +1408,7 @@ wrong! {
     DebugShowsUsers:
         "E2/no_debug_text_shows_a_secret";
     TakesAnySize:
+        "W1/an_import_over_the_limit_is_refused"
         "E1/a_refusal_is_final_and_its_outcome_is_known"
         "E1/a_refusal_names_its_record"
         "E2/no_refusal_shows_a_secret"
@@ -967,11 +1427,47 @@ wrong! {
     SourcesShowTheUser:
         "E2/no_refusal_shows_a_secret";
     CorruptIsNone:
-        "Z1/a_corrupt_record_is_an_error_and_not_none";
+        "Z1/a_corrupt_record_is_an_error_and_not_none"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/an_import_onto_a_corrupt_record_is_refused"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
     CorruptPanics:
         "E2/a_corrupt_record_shows_no_secret"
         "Z1/a_corrupt_record_is_an_error_and_not_none"
-        "Z1/no_operation_panics_on_a_corrupt_record";
+        "Z1/no_operation_panics_on_a_corrupt_record"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/an_import_onto_a_corrupt_record_is_refused"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
     CorruptErrorsShowTheKey:
         "E2/a_corrupt_record_shows_no_secret";
+    WritesReplaceCorrupt:
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode";
+    ImportWritesOverCorrupt:
+        "Z3/an_import_onto_a_corrupt_record_is_refused";
+    RotationsReplaceCorrupt:
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused";
+    CorruptIsNotFoundByRotations:
+        "Z3/a_rotation_from_a_corrupt_record_is_refused";
+    DestroyOfCorruptIsFalse:
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/an_import_onto_a_corrupt_record_is_refused"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_is_true"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
+    DestroyAtAVersionEndsCorrupt:
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
+    RevokeCountsCorrupt:
+        "Z3/corrupt_records_of_a_user_end_and_are_not_counted";
+    CorruptErrorsNameNoRecord:
+        "Z1/a_corrupt_record_is_an_error_and_not_none"
+        "Z3/a_set_onto_a_corrupt_record_is_refused_in_every_mode"
+        "Z3/an_import_onto_a_corrupt_record_is_refused"
+        "Z3/a_rotation_from_a_corrupt_record_is_refused"
+        "Z3/a_rotation_onto_a_corrupt_record_is_refused"
+        "Z3/destroying_a_corrupt_record_at_a_version_is_refused";
 }
