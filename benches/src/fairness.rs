@@ -1,4 +1,4 @@
-//! `benches fairness [DATABASE]...`: what requests for one session cost those for others (clause O1).
+//! `benches fairness [DATABASE | URL]...`: what requests for one session cost those for others (clause O1).
 //!
 //! 64 tasks work on sessions of their own while 256 others touch, load or save either sessions of their own or one and the
 //! same session. Then sessions are destroyed that 300 tasks of four stores, two of them in other processes, save without a
@@ -64,6 +64,7 @@ pub(crate) async fn run(databases: &[String]) -> Result<ExitCode> {
                 let server = MongoServer::start(&[]).await?;
                 measure(database, &server.url()).await?
             }
+            url if url.contains("://") => measure(url.split(':').next().unwrap_or(url), url).await?,
             other => return Err(format!("no database {other}; there are postgres, mongo and redis").into()),
         };
     }

@@ -41,8 +41,7 @@ impl Shared {
         let shard = self.shards.lock_at(from.shard);
         let now = self.clock.now();
         // A table has no order that lasts, so the walk goes by the keys.
-        let mut slots: Vec<_> =
-            shard.iter().filter(|slot| from.after.is_none_or(|after| slot.key > after)).collect();
+        let mut slots: Vec<_> = shard.iter().filter(|slot| from.after.is_none_or(|after| slot.key > after)).collect();
         let has_more = slots.len() > limit;
         if has_more {
             slots.select_nth_unstable_by_key(limit, |slot| slot.key);

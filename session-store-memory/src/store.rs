@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use session_store_core::{
-    Entry, Error, IfChanged, Meta, Page, Pruned, Record, Result, ScanCursor, ScanPage, SessionKey, SessionStore, SetMode,
-    UserId, Version, Write, timeout_millis,
+    Entry, Error, IfChanged, Meta, Page, Pruned, Record, Result, ScanCursor, ScanPage, SessionKey, SessionStore,
+    SetMode, UserId, Version, Write, timeout_millis,
 };
 
 use crate::Builder;
-use crate::shard::Shard;
 use crate::scan::Position;
+use crate::shard::Shard;
 use crate::shared::{Handle, Shared};
 use crate::sweeper::Sweeper;
 

@@ -1,307 +1,392 @@
-//! The store.
+//! The backend: what each operation sends, and what the answers mean.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
 
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Document, RawDocument};
-use mongodb::options::WriteConcern;
-use session_store_core::batch::Batcher;
-use session_store_core::{
-    Entry, Error, Page, Pauses, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
-    async_trait, corrupt_record_skipped, timeout_millis,
+use mongodb::bson::{RawBsonRef, RawDocument};
+use session_store_core::backend::{
+    Backend, BulkPage, Call, Change, CountPage, Counted, Destroy, Failure, Group, Import, ListPage, Lookup, Next,
+    Rotate, ScannedPage, Set, StoreOptions, Verdict,
 };
+use session_store_core::{IfChanged, Record, SessionKey, SetMode, Timestamp, UserId, Version, async_trait};
 
-use crate::batch::{Changes, Get, NOT_TAKEN, Set, Touch};
-use crate::client::Server;
-use crate::config::Builder;
-use crate::document::{Fields, key};
-use crate::error::{about, unexpected};
-use crate::link::{Documents, Effect, Link};
-use crate::reply::says_taken;
-use crate::update;
+use crate::connection::Connection;
+use crate::error::{Error, classify};
+use crate::protocol::commands::Commands;
+use crate::protocol::reply::read_verdicts;
+use crate::record::{Found, entry, id, ids};
 
-/// How many documents one command of a sweep removes: some ten milliseconds.
+/// The protocol of MongoDB, for a [`Store`](session_store_core::backend::Store).
+#[derive(Debug)]
+pub struct MongoBackend {
+    connection: Connection,
+    commands: Commands,
+}
+
+/// Where a bulk operation goes on.
+#[derive(Clone, Debug)]
+pub struct Cursor(Position);
+
+/// One page is one command, so that each has the operation timeout: what one command found, the next one removes.
+#[derive(Clone, Debug)]
+enum Position {
+    /// What is in the key of a document, which may be no key.
+    AfterKey(Vec<u8>),
+    AfterId(ObjectId),
+    /// Some of a user's sessions: those that can be read, and those that are corrupt.
+    OfUser {
+        readable: Vec<ObjectId>,
+        corrupt: Vec<ObjectId>,
+    },
+    /// Some documents that are due.
+    Due {
+        ids: Vec<ObjectId>,
+        has_more: bool,
+    },
+    /// The documents from one id to another: all, or what is left of the dead ones.
+    Range {
+        after: ObjectId,
+        last: ObjectId,
+        is_cleared: bool,
+    },
+}
+
+/// How many documents one command removes: it takes some ten milliseconds.
 const PIECE: u32 = 1_000;
 
 /// How many documents one command counts.
 const COUNTED_PIECE: u32 = 10_000;
 
-/// A store in MongoDB. Clones are handles on the same connections.
-///
-/// See the [crate's page](crate) for what it promises.
-#[derive(Clone)]
-pub struct MongoStore {
-    shared: Arc<Shared>,
+/// About how many bytes an update takes besides its data.
+const OVERHEAD: usize = 1_024;
+
+/// How many changes of a session go out together if several wait: a quarter of a batch. They are made one after another.
+const CHANGES_PER_TURN: usize = 16;
+
+/// The same for commands of their own, which meet each other in the server.
+const SINGLE_CHANGES_PER_TURN: usize = 4;
+
+/// The groups of changes. Touches are apart because they have a write concern of their own.
+const SETS: usize = 0;
+const TOUCHES: usize = 1;
+const REMOVALS: usize = 2;
+
+/// The id before all others.
+const FIRST: ObjectId = ObjectId::from_bytes([0; 12]);
+
+/// Returns the page of a command that removed documents.
+fn removed(removed: u64, live: u64, next: Next<Cursor>) -> BulkPage<Cursor> {
+    BulkPage { live, removed, held: false, next }
 }
 
-pub(crate) struct Shared {
-    pub(crate) link: Arc<Link>,
-    pub(crate) collection: mongodb::Collection<Document>,
-    pub(crate) write_concern: WriteConcern,
-    pub(crate) data_limit: usize,
-    pub(crate) gets: Batcher<Get>,
-    pub(crate) sets: Changes<Set>,
-    pub(crate) touches: Changes<Touch>,
+fn from(position: Position) -> Next<Cursor> {
+    Next::From(Cursor(position))
 }
 
-impl fmt::Debug for MongoStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MongoStore")
-            .field("data_limit", &self.shared.data_limit)
-            .field("operation_timeout", &self.shared.link.timeouts.operation)
-            .finish_non_exhaustive()
-    }
+/// What is under a key.
+enum State {
+    /// Nothing, or what has expired; whether there is such a leftover.
+    Gone {
+        has_leftover: bool,
+    },
+    Live(Version),
+    /// A live record that cannot be read.
+    Corrupt,
 }
 
-impl MongoStore {
-    /// A store in a database: a URL such as `mongodb://user:password@host:27017/database`, or an existing
-    /// [`Client`](mongodb::Client) or [`Database`](mongodb::Database).
-    ///
-    /// # Example
-    ///
-    /// ```no_run
-    /// use session_store_mongo::MongoStore;
-    ///
-    /// # async fn open() -> session_store_mongo::core::Result<()> {
-    /// let store = MongoStore::builder("mongodb://localhost/shop").collection("sessions").ensure_indexes().build().await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn builder(server: impl Into<Server>) -> Builder {
-        Builder::new(server.into())
-    }
-
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared) }
-    }
-
-    /// Ends the store with all its handles: whoever waits for a batch is answered that the store is closed, and the
-    /// connections are closed, unless the client was given.
-    pub async fn close(&self) {
-        let Shared { link, gets, sets, touches, .. } = &*self.shared;
-        gets.close();
-        sets.close();
-        touches.close();
-        link.close().await;
-    }
-}
-
-impl Shared {
-    /// Why an update of a session at a version was refused, by what is live a moment later.
-    async fn refusal(&self, key: &SessionKey, deadline: Instant) -> Result<Error> {
-        let versions = self.versions(&[key], deadline).await?;
-        Ok(if versions.all()?.is_empty() { Error::not_found(key) } else { Error::conflict(key) })
-    }
-
-    async fn versions(&self, keys: &[&SessionKey], deadline: Instant) -> Result<Documents> {
-        self.link.read(self.link.commands.versions(keys), deadline).await
-    }
-
-    /// Whether the session was live and at the expected version, and was moved to a key that was free.
-    async fn moved(
-        &self,
-        from: &SessionKey,
-        expected: Option<&Version>,
-        stages: &[Document],
-        deadline: Instant,
-    ) -> Result<bool> {
-        let filter = update::rotated(from, expected)?;
-        // By the driver's own method, which makes it a retryable write: a mongos wants that where a key moves to another
-        // shard, and a repetition of one is recognized by the server.
-        let moving = || {
-            let update = self.collection.update_one(filter.clone(), stages.to_vec());
-            let update = update.write_concern(self.write_concern.clone()).into_future();
-            async move {
-                match update.await {
-                    Ok(done) => Ok(done.matched_count == 1),
-                    Err(error) if says_taken(&error) => Ok(false),
-                    Err(error) => Err(error),
-                }
-            }
-        };
-        self.link.repeat(Effect::Write, deadline, moving).await.map_err(|error| about(error, from))
-    }
-}
-
-#[async_trait]
-impl SessionStore for MongoStore {
-    async fn get(&self, key: &SessionKey) -> Result<Option<Record>> {
-        self.shared.gets.call(*key, self.shared.link.timeouts.deadline().into()).await
-    }
-
-    async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
-        write.check_size(self.shared.data_limit)?;
-        let (version, deadline) = (Version::generate()?, self.shared.link.timeouts.deadline());
-        let set = Set { key: *key, write: write.clone(), mode, version };
-        if self.shared.sets.call(set, deadline).await? {
-            return Ok(version);
+impl State {
+    fn of(found: Option<&Found<'_>>) -> Self {
+        match found.map(Found::record) {
+            None => Self::Gone { has_leftover: false },
+            Some(Ok(None)) => Self::Gone { has_leftover: true },
+            Some(Ok(Some(Record { meta, .. }))) => Self::Live(meta.version),
+            Some(Err(_)) => Self::Corrupt,
         }
-        Err(match mode {
-            SetMode::Create => Error::already_exists(key),
-            SetMode::Replace => Error::not_found(key),
-            SetMode::Update(_) => self.shared.refusal(key, deadline).await?,
-            SetMode::Upsert => unexpected(),
+    }
+
+    /// Returns why a change was refused that needs a live session, if it would be refused now.
+    fn refusal(&self, expected: Option<&Version>) -> Option<Verdict> {
+        match self {
+            Self::Gone { .. } => Some(Verdict::NotFound),
+            Self::Corrupt => Some(Verdict::Corrupt),
+            Self::Live(version) => expected.is_some_and(|expected| expected != version).then_some(Verdict::Conflict),
+        }
+    }
+}
+
+impl MongoBackend {
+    pub(crate) fn new(connection: Connection, commands: Commands) -> Self {
+        Self { connection, commands }
+    }
+
+    /// Reads what is under some keys, without the data.
+    async fn states<const N: usize>(&self, call: &Call, keys: [&SessionKey; N]) -> Result<[State; N], Error> {
+        let documents = self.connection.read(call, self.commands.inspect(&keys)).await?;
+        let found = documents.all()?.into_iter().map(Found::new).collect::<Result<Vec<_>, _>>()?;
+        Ok(keys.map(|key| State::of(found.iter().find(|found| found.key().as_ref() == Some(key)))))
+    }
+
+    async fn why_set(&self, call: &Call, set: &Set) -> Result<Verdict, Error> {
+        let [state] = self.states(call, [&set.key]).await?;
+        let refusal = match (set.mode, &state) {
+            (SetMode::Replace, state) => state.refusal(None),
+            (SetMode::Update(expected), state) => state.refusal(Some(&expected)),
+            (SetMode::Create | SetMode::Upsert, State::Corrupt) => Some(Verdict::Corrupt),
+            (SetMode::Create, State::Live(_)) => Some(Verdict::AlreadyExists),
+            (SetMode::Create | SetMode::Upsert, _) => None,
+        };
+        Ok(refusal.unwrap_or(Verdict::Busy))
+    }
+
+    async fn why_import(&self, call: &Call, import: &Import) -> Result<Verdict, Error> {
+        let documents = self.connection.read(call, self.commands.inspect_at(&import.key)).await?;
+        let documents = documents.all()?;
+        let answer = documents.first().ok_or(Error::UnexpectedAnswer)?;
+        let (read_at, found) = read_inspection(answer)?;
+        Ok(match State::of(found.as_ref()) {
+            _ if !import.meta.is_live(read_at) => Verdict::NotFound,
+            State::Corrupt => Verdict::Corrupt,
+            State::Gone { .. } | State::Live(_) => Verdict::Busy,
         })
     }
 
-    async fn touch(&self, key: &SessionKey, idle: Duration) -> Result<bool> {
-        timeout_millis(idle)?;
-        self.shared.touches.call(Touch { key: *key, idle }, self.shared.link.timeouts.deadline()).await
-    }
-
-    async fn destroy(&self, key: &SessionKey) -> Result<bool> {
-        let link = &self.shared.link;
-        Ok(link.remove(link.commands.destroy(key), link.timeouts.deadline()).await? == 1)
-    }
-
-    async fn rotate(
-        &self,
-        from: &SessionKey,
-        to: &SessionKey,
-        write: &Write,
-        expected: Option<Version>,
-    ) -> Result<Version> {
-        if from == to {
-            return Err(Error::same_key(from));
+    /// In the order of R2. A leftover under the new key is removed, and the rotation sent again.
+    async fn why_rotate(&self, call: &Call, rotate: &Rotate) -> Result<Verdict, Error> {
+        let [from, to] = self.states(call, [&rotate.from, &rotate.to]).await?;
+        if let Some(refusal) = from.refusal(rotate.expected.as_ref()) {
+            return Ok(refusal);
         }
-        write.check_size(self.shared.data_limit)?;
-        let (link, version) = (&self.shared.link, Version::generate()?);
-        let deadline = link.timeouts.deadline();
-        let stages = update::rotate(to, write, &version)?;
-        let mut pauses = Pauses::until(deadline);
-        loop {
-            if self.shared.moved(from, expected.as_ref(), &stages, deadline).await? {
-                return Ok(version);
-            }
-            let versions = self.shared.versions(&[from, to], deadline).await?;
-            if let Some(refusal) = rotate_refusal(from, to, expected.as_ref(), &versions.all()?) {
-                return Err(refusal);
-            }
-            link.remove(link.commands.remove_leftover(to), deadline).await?;
-            pauses.wait_or(NOT_TAKEN).await?;
-        }
-    }
-
-    async fn list_by_user(&self, user: &UserId, page: &Page) -> Result<Vec<Entry>> {
-        let (link, sweep) = (&self.shared.link, self.shared.link.timeouts.sweep());
-        let mut wanted = page.limit();
-        let (mut entries, mut after) = (Vec::new(), page.after().map_or_else(Vec::new, |key| key.as_bytes().to_vec()));
-        loop {
-            let found = link.read(link.commands.list_by_user(user, &after, wanted), sweep.deadline()).await?;
-            let found = found.all()?;
-            let may_be_more = found.len() == wanted as usize;
-            // Corrupt records leave places free.
-            for document in &found {
-                match entry(document) {
-                    Some(entry) => {
-                        wanted -= 1;
-                        entries.push(entry);
-                    }
-                    None => corrupt_record_skipped("mongo"),
+        Ok(match to {
+            State::Live(_) => Verdict::AlreadyExists,
+            State::Corrupt => Verdict::TargetCorrupt,
+            State::Gone { has_leftover } => {
+                if has_leftover {
+                    self.connection.remove(call, self.commands.remove_leftover(&rotate.to)).await?;
                 }
+                Verdict::Busy
             }
-            let Some(last) = found.last().filter(|_| may_be_more && wanted > 0) else { return Ok(entries) };
-            after = last.get_binary("key").map_err(|_| unexpected())?.bytes.to_vec();
-        }
+        })
     }
 
-    async fn destroy_by_user(&self, user: &UserId, except: Option<&SessionKey>) -> Result<u64> {
-        let (link, sweep) = (&self.shared.link, self.shared.link.timeouts.sweep());
-        let mut ended = 0;
-        loop {
-            let found = link.read(link.commands.ids_of_user(user, except, PIECE), sweep.deadline()).await?;
-            let ids = ids(&found.all()?)?;
-            if ids.is_empty() {
-                return Ok(ended);
-            }
-            ended += link.remove(link.commands.destroy_of_user(&ids, user, except), sweep.deadline()).await?;
-        }
-    }
-
-    async fn prune(&self, limit: u32) -> Result<Pruned> {
-        if limit == 0 {
-            return Err(Error::invalid_input("a prune removes at least one record; give a limit of 1 or more"));
-        }
-        let (link, sweep) = (&self.shared.link, self.shared.link.timeouts.sweep());
-        let mut removed = 0;
-        loop {
-            let piece = PIECE.min(limit - removed);
-            // One more, to tell whether there are more.
-            let due = link.read(link.commands.due(piece + 1), sweep.deadline()).await?;
-            let mut due = ids(&due.all()?)?;
-            let more = due.len() > piece as usize;
-            due.truncate(piece as usize);
-            if !due.is_empty() {
-                let gone = link.remove(link.commands.prune(&due), sweep.deadline()).await?;
-                removed += u32::try_from(gone).map_err(|_| unexpected())?;
-            }
-            if !more || removed == limit {
-                return Ok(Pruned { removed: removed.into(), more });
-            }
-        }
-    }
-
-    async fn count(&self) -> Result<u64> {
-        let (link, sweep) = (&self.shared.link, self.shared.link.timeouts.sweep());
-        let (mut count, mut after) = (0, FIRST);
-        loop {
-            let found = link.read(link.commands.count(after, COUNTED_PIECE), sweep.deadline()).await?;
-            let found = found.all()?;
-            let Some(piece) = found.first() else { return Ok(count) };
-            let live = piece.get_i32("live").ok().and_then(|live| u64::try_from(live).ok());
-            count += live.ok_or_else(unexpected)?;
-            after = piece.get_object_id("last").map_err(|_| unexpected())?;
-        }
-    }
-
-    async fn clear(&self) -> Result<u64> {
-        let (link, sweep) = (&self.shared.link, self.shared.link.timeouts.sweep());
-        let (mut ended, mut after) = (0, FIRST);
-        loop {
-            let found = link.read(link.commands.ids(after, PIECE), sweep.deadline()).await?;
-            let ids = ids(&found.all()?)?;
-            let Some(last) = ids.last().copied() else { return Ok(ended) };
-            ended += link.remove(link.commands.clear_live(after, last), sweep.deadline()).await?;
-            link.remove(link.commands.clear_dead(after, last), sweep.deadline()).await?;
-            after = last;
-        }
-    }
-
-    async fn ping(&self) -> Result<()> {
-        // A question about the collection, which also tells whether it may be read.
-        let link = &self.shared.link;
-        link.read(link.commands.versions(&[]), link.timeouts.deadline()).await.map(drop)
+    async fn destroy(&self, call: &Call, destroy: &Destroy) -> Result<Verdict, Error> {
+        let removed = self.connection.remove(call, self.commands.destroy(destroy)).await?;
+        Ok(match destroy.version {
+            _ if removed > 0 => Verdict::Done,
+            None => Verdict::NotFound,
+            Some(_) => Verdict::Refused,
+        })
     }
 }
 
-/// Before all others.
-const FIRST: ObjectId = ObjectId::from_bytes([0; 12]);
-
-pub(crate) fn ids(documents: &[&RawDocument]) -> Result<Vec<ObjectId>> {
-    documents.iter().map(|document| document.get_object_id("_id").map_err(|_| unexpected())).collect()
+/// Reads the answer to [`Commands::inspect_at`].
+pub(crate) fn read_inspection(answer: &RawDocument) -> Result<(Timestamp, Option<Found<'_>>), Error> {
+    let read_at = answer.get_datetime("read_at").map_err(|_| Error::UnexpectedAnswer)?;
+    let found = answer.get_array("found").map_err(|_| Error::UnexpectedAnswer)?.into_iter().next();
+    let found = found.map(|first| match first {
+        Ok(RawBsonRef::Document(document)) => Found::new(document),
+        _ => Err(Error::UnexpectedAnswer),
+    });
+    Ok((Timestamp::from_millis(read_at.timestamp_millis()), found.transpose()?))
 }
 
-/// A line of a list.
-pub(crate) fn entry(document: &RawDocument) -> Option<Entry> {
-    let fields = Fields::of(document).ok()?;
-    let key = fields.key()?;
-    Some(Entry { key, meta: fields.meta(&key).ok()? })
-}
+#[async_trait]
+impl Backend for MongoBackend {
+    const NAME: &'static str = "mongo";
+    // The server repeats an update that meets another one of its document, and holds up the rest of its batch meanwhile.
+    const ONE_CHANGE_PER_KEY: bool = true;
 
-/// Why a rotation was refused (R2), by what was live a moment later; `None` where it would not be refused now.
-pub(crate) fn rotate_refusal(
-    from: &SessionKey,
-    to: &SessionKey,
-    expected: Option<&Version>,
-    live: &[&RawDocument],
-) -> Option<Error> {
-    let find = |wanted: &SessionKey| live.iter().find(|document| key(document).as_ref() == Some(wanted));
-    let Some(old) = find(from) else { return Some(Error::not_found(from)) };
-    let is_at = |version: &Version| old.get_binary("version").is_ok_and(|found| found.bytes == version.as_bytes());
-    if expected.is_some_and(|version| !is_at(version)) {
-        return Some(Error::conflict(from));
+    type Error = Error;
+    type Cursor = Cursor;
+
+    fn classify(&self, error: &Error) -> Failure {
+        classify(error)
     }
-    find(to).map(|_| Error::already_exists(to))
+
+    fn read_group(&self, options: &StoreOptions) -> Group {
+        Group::batched(options).with_overhead(OVERHEAD)
+    }
+
+    fn change_groups(&self, options: &StoreOptions) -> Vec<Group> {
+        let batched = Group::batched(options).with_overhead(OVERHEAD);
+        // The reply to a command of many removals does not say which of them found their session.
+        vec![batched, batched, Group::single()]
+    }
+
+    /// MongoDB holds a document only while it changes it, and not while the write waits for the journal or for a majority.
+    fn changes_per_turn(&self, options: &StoreOptions) -> usize {
+        if options.batch_size > 1 { CHANGES_PER_TURN } else { SINGLE_CHANGES_PER_TURN }
+    }
+
+    fn group(&self, change: &Change) -> usize {
+        match change {
+            Change::Set(_) | Change::Import(_) => SETS,
+            Change::Touch(_) => TOUCHES,
+            Change::Destroy(_) | Change::Rotate(_) => REMOVALS,
+        }
+    }
+
+    async fn read(&self, call: &Call, lookups: &[Lookup]) -> Result<Vec<Result<IfChanged, Error>>, Error> {
+        let documents = self.connection.read(call, self.commands.read(lookups)).await?;
+        let found = documents.all()?.into_iter().map(Found::new).collect::<Result<Vec<_>, _>>()?;
+        let found: HashMap<_, _> = found.iter().filter_map(|found| Some((found.key()?, found))).collect();
+        let read = |lookup: &Lookup| match found.get(&lookup.key) {
+            None => Ok(IfChanged::Gone),
+            Some(found) => found.if_changed(lookup.known),
+        };
+        Ok(lookups.iter().map(read).collect())
+    }
+
+    async fn apply(&self, call: &Call, changes: &[Change]) -> Result<Vec<Result<Verdict, Error>>, Error> {
+        if let [Change::Destroy(destroy)] = changes {
+            return Ok(vec![Ok(self.destroy(call, destroy).await?)]);
+        }
+        let reply = self.connection.write(call, self.commands.change(changes)).await?;
+        read_verdicts(&reply, changes)
+    }
+
+    async fn rotate(&self, call: &Call, rotate: &Rotate) -> Result<Verdict, Error> {
+        let (filter, stages) = Commands::rotate(rotate)?;
+        let is_done = self.connection.update_one(call, filter, stages).await?;
+        Ok(if is_done { Verdict::Done } else { Verdict::Refused })
+    }
+
+    async fn find_cause(&self, call: &Call, change: &Change) -> Result<Verdict, Error> {
+        match change {
+            Change::Set(set) => self.why_set(call, set).await,
+            Change::Import(import) => self.why_import(call, import).await,
+            Change::Rotate(rotate) => self.why_rotate(call, rotate).await,
+            Change::Destroy(Destroy { key, version }) => {
+                let [state] = self.states(call, [key]).await?;
+                Ok(state.refusal(version.as_ref()).unwrap_or(Verdict::Busy))
+            }
+            Change::Touch(_) => Ok(Verdict::NotFound),
+        }
+    }
+
+    async fn list_page(
+        &self,
+        call: &Call,
+        user: &UserId,
+        after: Option<&SessionKey>,
+        cursor: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<ListPage<Cursor>, Error> {
+        let after = match cursor {
+            Some(Cursor(Position::AfterKey(key))) => key,
+            _ => after.map_or(&[][..], |key| key.as_bytes()),
+        };
+        let documents = self.connection.read(call, self.commands.list_by_user(user, after, limit)).await?;
+        let documents = documents.all()?;
+        let entries: Vec<_> = documents.iter().filter_map(|document| entry(document)).collect();
+        let last = documents.last().filter(|_| documents.len() >= limit as usize);
+        let next = last.map(|last| last.get_binary("key").map_err(|_| Error::UnexpectedAnswer)).transpose()?;
+        Ok(ListPage {
+            corrupt: (documents.len() - entries.len()) as u64,
+            entries,
+            next: next.map(|key| Cursor(Position::AfterKey(key.bytes.to_vec()))),
+        })
+    }
+
+    async fn destroy_page(
+        &self,
+        call: &Call,
+        user: &UserId,
+        except: Option<&SessionKey>,
+        cursor: Option<&Cursor>,
+    ) -> Result<BulkPage<Cursor>, Error> {
+        let destroy = async |ids: &[ObjectId]| {
+            self.connection.remove(call, self.commands.destroy_of_user(ids, user, except)).await
+        };
+        let Some(Cursor(Position::OfUser { readable, corrupt })) = cursor else {
+            let documents = self.connection.read(call, self.commands.ids_of_user(user, except, PIECE)).await?;
+            let documents = documents.all()?;
+            let is_readable = |document: &&RawDocument| document.get_bool("readable").is_ok_and(|is| is);
+            let (readable, corrupt): (Vec<_>, Vec<_>) = documents.into_iter().partition(is_readable);
+            let found = Position::OfUser { readable: ids(&readable)?, corrupt: ids(&corrupt)? };
+            let is_end = readable.is_empty() && corrupt.is_empty();
+            return Ok(removed(0, 0, if is_end { Next::End } else { from(found) }));
+        };
+        // Corrupt records are removed and not counted (Z3).
+        if readable.is_empty() {
+            return Ok(removed(destroy(corrupt).await?, 0, Next::Again));
+        }
+        let ended = destroy(readable).await?;
+        let rest = Position::OfUser { readable: Vec::new(), corrupt: corrupt.clone() };
+        Ok(removed(ended, ended, if corrupt.is_empty() { Next::Again } else { from(rest) }))
+    }
+
+    async fn prune_page(&self, call: &Call, cursor: Option<&Cursor>, limit: u32) -> Result<BulkPage<Cursor>, Error> {
+        if let Some(Cursor(Position::Due { ids, has_more })) = cursor {
+            let gone = self.connection.remove(call, self.commands.prune(ids)).await?;
+            return Ok(removed(gone, 0, if *has_more { Next::Again } else { Next::End }));
+        }
+        let piece = PIECE.min(limit);
+        // One more, to see whether there are more.
+        let documents = self.connection.read(call, self.commands.due(piece + 1)).await?;
+        let mut ids = ids(&documents.all()?)?;
+        let has_more = ids.len() > piece as usize;
+        ids.truncate(piece as usize);
+        Ok(removed(0, 0, if ids.is_empty() { Next::End } else { from(Position::Due { ids, has_more }) }))
+    }
+
+    async fn count_page(&self, call: &Call, cursor: Option<&Cursor>) -> Result<CountPage<Cursor>, Error> {
+        let after = if let Some(Cursor(Position::AfterId(after))) = cursor { *after } else { FIRST };
+        let command = self.commands.count(after, COUNTED_PIECE);
+        let documents = self.connection.read(call, command).await?;
+        let documents = documents.all()?;
+        let Some(piece) = documents.first() else {
+            return Ok(CountPage { counted: Counted::Sessions(0), next: None });
+        };
+        let live = piece.get_i32("live").ok().and_then(|live| u64::try_from(live).ok());
+        let last = piece.get_object_id("last").map_err(|_| Error::UnexpectedAnswer)?;
+        let counted = Counted::Sessions(live.ok_or(Error::UnexpectedAnswer)?);
+        Ok(CountPage { counted, next: Some(Cursor(Position::AfterId(last))) })
+    }
+
+    async fn clear_page(&self, call: &Call, cursor: Option<&Cursor>) -> Result<BulkPage<Cursor>, Error> {
+        let after = match cursor {
+            Some(Cursor(Position::Range { after, last, is_cleared: false })) => {
+                let ended = self.connection.remove(call, self.commands.clear_live(*after, *last)).await?;
+                let dead = Position::Range { after: *after, last: *last, is_cleared: true };
+                return Ok(removed(ended, ended, from(dead)));
+            }
+            Some(Cursor(Position::Range { after, last, is_cleared: true })) => {
+                let gone = self.connection.remove(call, self.commands.clear_dead(*after, *last)).await?;
+                return Ok(removed(gone, 0, from(Position::AfterId(*last))));
+            }
+            Some(Cursor(Position::AfterId(after))) => *after,
+            _ => FIRST,
+        };
+        let documents = self.connection.read(call, self.commands.ids(after, PIECE)).await?;
+        let last = documents.all()?.last().map(|last| id(last)).transpose()?;
+        let next = last.map(|last| from(Position::Range { after, last, is_cleared: false }));
+        Ok(removed(0, 0, next.unwrap_or(Next::End)))
+    }
+
+    fn is_scan_cursor(&self, bytes: &[u8]) -> bool {
+        <[u8; 12]>::try_from(bytes).is_ok()
+    }
+
+    async fn scan_page(&self, call: &Call, from: Option<&[u8]>, limit: u32) -> Result<ScannedPage, Error> {
+        let after = from.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
+        let documents = self.connection.read(call, self.commands.scan(ObjectId::from_bytes(after), limit)).await?;
+        let documents = documents.all()?;
+        let live: Vec<_> = documents.iter().filter(|document| document.get_bool("live").is_ok_and(|is| is)).collect();
+        let entries: Vec<_> = live.iter().filter_map(|document| entry(document)).collect();
+        let last = documents.last().filter(|_| documents.len() >= limit as usize);
+        let next = last.map(|last| id(last)).transpose()?;
+        Ok(ScannedPage {
+            corrupt: (live.len() - entries.len()) as u64,
+            entries,
+            next: next.map(|id| id.bytes().to_vec()),
+        })
+    }
+
+    async fn ping(&self, call: &Call) -> Result<(), Error> {
+        self.connection.read(call, self.commands.ping()).await.map(drop)
+    }
+
+    async fn close(&self, _call: &Call) {
+        self.connection.close().await;
+    }
 }

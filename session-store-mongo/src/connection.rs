@@ -1,148 +1,135 @@
-//! How a command is sent, and sent again.
+//! How a command is sent.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use mongodb::bson::{Document, RawBsonRef, RawDocument, RawDocumentBuf};
 use mongodb::error::Error as Driver;
+use mongodb::options::WriteConcern;
 use mongodb::raw_batch_cursor::RawBatch;
-use mongodb::{Client, Database};
-use session_store_core::{Error, ErrorKind, Pauses, Result, Timeouts};
-use tokio::sync::Semaphore;
-use tokio::time::timeout_at;
+use mongodb::{Client, Collection, Database};
+use session_store_core::backend::Call;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
-use crate::command::Commands;
-use crate::error::{Remedy, closed, from_code, from_mongo, from_write_concern, remedy, unexpected};
-use crate::reply::{refusals, removed, write_concern_error};
+use crate::error::Error;
+use crate::protocol::reply::{is_key_taken, read_refusals, read_removed, read_write_concern_error};
 
-/// Whether a command changes anything.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Effect {
-    Read,
-    Write,
+/// The connections to a collection.
+pub(crate) struct Connection {
+    database: Database,
+    collection: Collection<Document>,
+    write_concern: WriteConcern,
+    /// The client, if the store made it.
+    own: Option<Client>,
+    /// As many as there are connections. Nobody must wait for one in the driver, which serves callers that have gone
+    /// away, and does not report whether a command was sent.
+    permits: Semaphore,
 }
 
-const NO_PERMIT: &str = "no connection to the MongoDB server came free in time; give the store more connections";
-
-/// The way to the collection.
-pub(crate) struct Link {
-    pub(crate) database: Database,
-    /// The client, where it is the store's own.
-    pub(crate) own: Option<Client>,
-    pub(crate) commands: Commands,
-    /// As many as there are connections: nobody is to wait for one in the driver, which forgets who has gone away, and
-    /// does not tell whether a command was sent.
-    pub(crate) permits: Semaphore,
-    pub(crate) is_closed: AtomicBool,
-    pub(crate) timeouts: Timeouts,
-}
-
-impl fmt::Debug for Link {
+impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("timeouts", &self.timeouts).finish_non_exhaustive()
+        f.debug_struct("Connection").field("free", &self.permits.available_permits()).finish_non_exhaustive()
     }
 }
 
-impl Link {
-    /// Takes no more commands, also where the client goes on; the store's own ends.
-    pub(crate) async fn close(&self) {
-        self.is_closed.store(true, Ordering::Relaxed);
-        if let Some(client) = &self.own {
-            let end = client.clone().shutdown().immediate(true);
-            // It has no time of its own.
-            let _ = timeout_at(self.timeouts.deadline().into(), end.into_future()).await;
+impl Connection {
+    pub(crate) fn new(
+        database: Database,
+        collection: &str,
+        write_concern: WriteConcern,
+        own: Option<Client>,
+        connections: u32,
+    ) -> Self {
+        let permits = Semaphore::new(connections.try_into().unwrap_or(Semaphore::MAX_PERMITS));
+        Self { collection: database.collection(collection), database, write_concern, own, permits }
+    }
+
+    async fn permit(&self, call: &Call) -> Result<SemaphorePermit<'_>, Error> {
+        match call.deadline().limit(self.permits.acquire()).await {
+            Some(Ok(permit)) => Ok(permit),
+            _ => Err(Error::NoFreeConnection),
         }
     }
 
-    /// Runs a command that gives one reply, in which a part of it may have been refused.
-    pub(crate) async fn reply(&self, command: RawDocumentBuf, effect: Effect, deadline: Instant) -> Result<Document> {
-        let reply =
-            self.repeat(effect, deadline, || self.database.run_raw_command(command.clone()).into_future()).await?;
-        match write_concern_error(&reply) {
-            Some(code) => Err(from_write_concern(code)),
+    /// Runs a command that writes. A part of it may have been refused.
+    pub(crate) async fn write(&self, call: &Call, command: RawDocumentBuf) -> Result<Document, Error> {
+        let _permit = self.permit(call).await?;
+        call.mark_sent();
+        let reply = unlogged(self.database.run_raw_command(command).into_future()).await?;
+        match read_write_concern_error(&reply) {
+            Some(code) => Err(Error::WriteConcern { code }),
             None => Ok(reply),
         }
     }
 
-    /// Runs a command that removes documents, and tells how many.
-    pub(crate) async fn remove(&self, command: RawDocumentBuf, deadline: Instant) -> Result<u64> {
-        let reply = self.reply(command, Effect::Write, deadline).await?;
-        if let Some(refusal) = refusals(&reply)?.first() {
-            // Of many documents, some may be gone already.
-            return Err(from_code(refusal.code).with_outcome_unknown());
+    /// Runs a command that removes documents. Returns how many.
+    pub(crate) async fn remove(&self, call: &Call, command: RawDocumentBuf) -> Result<u64, Error> {
+        let reply = self.write(call, command).await?;
+        match read_refusals(&reply)?.first() {
+            Some(refusal) => Err(Error::Removal { code: refusal.code }),
+            None => read_removed(&reply),
         }
-        removed(&reply)
     }
 
-    /// Runs a command that gives documents.
-    pub(crate) async fn read(&self, command: RawDocumentBuf, deadline: Instant) -> Result<Documents> {
-        self.repeat(Effect::Read, deadline, || self.documents(command.clone())).await.map(Documents)
-    }
-
-    async fn documents(&self, command: RawDocumentBuf) -> Result<Vec<RawBatch>, Driver> {
-        let mut cursor = self.database.run_raw_cursor_command(command).batch().await?;
-        let mut batches = Vec::new();
-        while let Some(batch) = cursor.next().await {
-            batches.push(batch?);
+    /// Updates one document by the driver's own method. Returns whether there was one, and its new key was free.
+    ///
+    /// The method makes it a retryable write: the server recognizes one that arrives twice, and a mongos requires one if a
+    /// new key moves the document to another shard.
+    pub(crate) async fn update_one(&self, call: &Call, filter: Document, stages: Vec<Document>) -> Result<bool, Error> {
+        let _permit = self.permit(call).await?;
+        call.mark_sent();
+        let update = self.collection.update_one(filter, stages).write_concern(self.write_concern.clone());
+        match unlogged(update.into_future()).await {
+            Ok(done) => Ok(done.matched_count == 1),
+            Err(Error::Driver(error)) if is_key_taken(&error) => Ok(false),
+            Err(error) => Err(error),
         }
-        Ok(batches)
     }
 
-    /// Sends a command, once more where it has changed nothing for certain, within the deadline (clause K3).
-    pub(crate) async fn repeat<T, Running>(
-        &self,
-        effect: Effect,
-        deadline: Instant,
-        command: impl Fn() -> Running + Send + Sync,
-    ) -> Result<T>
-    where
-        Running: Future<Output = Result<T, Driver>> + Send,
-    {
-        let mut pauses = Pauses::until(deadline);
-        loop {
-            if self.is_closed.load(Ordering::Relaxed) {
-                return Err(closed());
-            }
-            let Ok(permit) = timeout_at(deadline.into(), self.permits.acquire()).await else {
-                return Err(Error::new(ErrorKind::Timeout, NO_PERMIT));
-            };
-            // The driver may log commands, and these have keys in them (clause E2).
-            let running = command().with_subscriber(NoSubscriber::default());
-            let answer = timeout_at(deadline.into(), running).await;
-            drop(permit);
-            let Ok(answer) = answer else {
-                let error = Error::new(ErrorKind::Timeout, "no answer from the MongoDB server in time");
-                return Err(if effect == Effect::Write { error.with_outcome_unknown() } else { error });
-            };
-            let error = match answer {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let remedy = remedy(&error);
-            let is_vague_write = remedy == Remedy::Vague && effect == Effect::Write;
-            if is_vague_write || remedy == Remedy::None || pauses.are_over() {
-                let converted = from_mongo(&error);
-                return Err(if is_vague_write { converted.with_outcome_unknown() } else { converted });
-            }
-            pauses.pause().await;
+    /// Runs a command that returns documents.
+    pub(crate) async fn read(&self, call: &Call, command: RawDocumentBuf) -> Result<Documents, Error> {
+        let _permit = self.permit(call).await?;
+        documents(&self.database, command).await
+    }
+
+    /// Closes the client, if the store made it.
+    pub(crate) async fn close(&self) {
+        if let Some(client) = &self.own {
+            client.clone().shutdown().immediate(true).into_future().with_subscriber(NoSubscriber::default()).await;
         }
     }
 }
 
-/// What a read gave.
+/// Runs a command that returns documents.
+pub(crate) async fn documents(database: &Database, command: RawDocumentBuf) -> Result<Documents, Error> {
+    unlogged(async {
+        let mut cursor = database.run_raw_cursor_command(command).batch().await?;
+        let mut batches = Vec::new();
+        while let Some(batch) = cursor.next().await {
+            batches.push(batch?);
+        }
+        Ok(Documents(batches))
+    })
+    .await
+}
+
+/// Waits for the driver, which must not log: its commands contain keys (clause E2).
+async fn unlogged<T>(running: impl Future<Output = Result<T, Driver>>) -> Result<T, Error> {
+    running.with_subscriber(NoSubscriber::default()).await.map_err(Error::Driver)
+}
+
+/// The answer to a read.
 pub(crate) struct Documents(Vec<RawBatch>);
 
 impl Documents {
-    /// All of them, in their order.
-    pub(crate) fn all(&self) -> Result<Vec<&RawDocument>> {
+    /// Returns all documents, in their order.
+    pub(crate) fn all(&self) -> Result<Vec<&RawDocument>, Error> {
         let mut all = Vec::new();
         for batch in &self.0 {
-            for document in batch.doc_slices().map_err(|_| unexpected())? {
-                all.push(document.ok().and_then(RawBsonRef::as_document).ok_or_else(unexpected)?);
+            for document in batch.doc_slices().map_err(|_| Error::UnexpectedAnswer)? {
+                all.push(document.ok().and_then(RawBsonRef::as_document).ok_or(Error::UnexpectedAnswer)?);
             }
         }
         Ok(all)

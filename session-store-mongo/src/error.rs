@@ -1,208 +1,251 @@
-//! From the driver's errors to the store's.
+//! What can go wrong, and what it means for the store.
+
+use std::fmt;
 
 use mongodb::error::{Error as Driver, ErrorKind as Kind, SYSTEM_OVERLOADED_ERROR, WriteFailure};
-use session_store_core::{Error, ErrorKind, SessionKey};
+use session_store_core::ErrorKind;
+use session_store_core::backend::{Failure, Retry};
 
-/// The class and the code of a driver's error. Its text may hold keys, so it is not passed on (clause E2).
-#[derive(Debug, thiserror::Error)]
-#[error("{class}, code {code}")]
-struct Source {
-    class: &'static str,
-    code: i32,
+/// An error of the driver, or what the backend itself found wrong. `Debug` shows no values.
+pub enum Error {
+    /// The driver's error of a command or a connection.
+    Driver(Driver),
+    /// The server refused one update of several in a command.
+    Update {
+        /// The server's code.
+        code: i32,
+    },
+    /// The server refused a removal, of which it may have done a part.
+    Removal {
+        /// The server's code.
+        code: i32,
+    },
+    /// The primary has executed a write, and does not know whether it lasts.
+    WriteConcern {
+        /// The server's code.
+        code: i32,
+    },
+    /// No connection came free in time.
+    NoFreeConnection,
+    /// No primary was found in time.
+    NoPrimary,
+    /// The server gave an answer of an unexpected form.
+    UnexpectedAnswer,
+    /// A document is no record of a session.
+    Corrupt(Corruption),
+    /// The server is older than the store supports.
+    TooOld,
+    /// The collection lacks an index of the store's.
+    NoIndex,
+    /// The collection has another index in the place of one of the store's.
+    OtherIndex,
+    /// A command cannot be written.
+    Encoding,
 }
 
-/// What is to be done about a command that failed.
+/// What is wrong with a document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Remedy {
-    /// It has changed nothing, and may do better when it is sent again.
-    Again,
-    /// Whether it was run is not known.
-    Vague,
-    /// None.
-    None,
+#[non_exhaustive]
+pub enum Corruption {
+    /// A field is missing or of another type, or the layout is another.
+    Form,
+    /// Its times contradict each other.
+    Times,
 }
 
-/// A key is taken: where another write has just inserted it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Error").field(&classify(self)).finish()
+    }
+}
+
+impl From<Error> for session_store_core::Error {
+    fn from(error: Error) -> Self {
+        classify(&error).into_error()
+    }
+}
+
+/// A key is there already: another write has just inserted it.
 pub(crate) const DUPLICATE_KEY: i32 = 11000;
 
-/// A word was to be converted to a number or a time: what an [`update`](crate::update) does that refuses.
+/// A word was to be converted to a number or a time: how an update of the store's refuses.
 pub(crate) const CONVERSION_FAILURE: i32 = 241;
 
-/// The numbers by which a server says, before it begins, that it is no primary. Of these and the next, the list is in
-/// the specification of the drivers, "Server Discovery and Monitoring".
+/// The codes by which a server reports, before it begins, that it is no primary. This list and the next two follow the
+/// drivers' specification "Server Discovery and Monitoring".
 const NO_PRIMARY: [i32; 4] = [10058, 10107, 13435, 13436];
 
-/// Those of a server that stops to be one, possibly in the middle of a command.
+/// Those of a server that ceases to be one, possibly in the middle of a command.
 const STEPPING_DOWN: [i32; 4] = [91, 189, 11600, 11602];
 
-/// Those of a connection between servers, and of a command that was ended: where it was of many updates, in the middle of
-/// them.
+/// Those of connections between servers, and of a command that was ended: if it had many updates, in the middle of them.
 const INTERRUPTED: [i32; 19] =
     [6, 7, 24, 43, 46, 50, 89, 134, 175, 202, 237, 262, 279, 282, 290, 355, 9001, 11601, 46841];
 
-/// What is to be done about this error of a command.
-pub(crate) fn remedy(error: &Driver) -> Remedy {
+/// A write conflict that the server did not resolve itself.
+const WRITE_CONFLICT: i32 = 112;
+
+/// Returns whether the server refused with this code before it changed anything, and may do better later.
+pub(crate) fn did_not_begin(code: i32) -> bool {
+    code == WRITE_CONFLICT || NO_PRIMARY.contains(&code)
+}
+
+/// Returns what an error means.
+pub(crate) fn classify(error: &Error) -> Failure {
+    match error {
+        Error::Driver(error) => classify_driver(error),
+        Error::Update { code } => classify_code(*code),
+        // Of many documents, some may be gone already.
+        Error::Removal { code } => classify_code(*code).with_retry(Retry::Never).ambiguous(),
+        Error::WriteConcern { code } => classify_write_concern(*code),
+        Error::NoFreeConnection => failure(NO_FREE_CONNECTION),
+        Error::NoPrimary => failure(NO_CONNECTION),
+        // Whatever the answer says, the command was executed.
+        Error::UnexpectedAnswer => Failure::new(ErrorKind::Internal, UNEXPECTED_ANSWER).ambiguous(),
+        Error::Corrupt(Corruption::Form) => Failure::new(ErrorKind::Corrupt, NO_RECORD),
+        Error::Corrupt(Corruption::Times) => Failure::new(ErrorKind::Corrupt, CONTRADICTORY_TIMES),
+        Error::TooOld => failure(TOO_OLD),
+        Error::NoIndex => failure(NO_INDEXES),
+        Error::OtherIndex => failure(OTHER_INDEX),
+        Error::Encoding => failure((ErrorKind::Internal, "a command of the store cannot be written")),
+    }
+}
+
+/// A failure that is about no single record.
+fn failure((kind, message): (ErrorKind, &'static str)) -> Failure {
+    Failure::new(kind, message).of_statement()
+}
+
+/// Returns what the error of a command or a connection means. Its text may contain keys, so it is not used.
+fn classify_driver(error: &Driver) -> Failure {
+    let (described, class) = match &*error.kind {
+        Kind::Command(refusal) => return classify_code(refusal.code),
+        Kind::Write(WriteFailure::WriteConcernError(refusal)) => return classify_write_concern(refusal.code),
+        Kind::Write(WriteFailure::WriteError(refusal)) => return classify_code(refusal.code),
+        Kind::Write(_) => return classify_code(0),
+        Kind::Shutdown => return failure(CLOSED).with_transient(false),
+        Kind::Io(_) => (NO_CONNECTION, "connection"),
+        Kind::ConnectionPoolCleared { .. } => (NO_CONNECTION, "pool"),
+        // The driver looks for a server until its time is over, and reports what it met only as text.
+        Kind::ServerSelection { message, .. } if is_about_tls(message) => (NO_TLS, "server selection"),
+        Kind::ServerSelection { .. } => (NO_CONNECTION, "server selection"),
+        Kind::Authentication { .. } => (BAD_PASSWORD, "authentication"),
+        Kind::InvalidTlsConfig { .. } => (NO_TLS, "TLS"),
+        Kind::DnsResolve { .. } => (NO_HOST, "DNS"),
+        Kind::InvalidArgument { .. } => (BAD_ADDRESS, "driver"),
+        Kind::IncompatibleServer { .. } => (TOO_OLD, "driver"),
+        _ => (DRIVER_FAILED, "driver"),
+    };
+    let failure = failure(described).with_source(class, "0");
     match &*error.kind {
-        // It came while a connection was made: nothing was sent.
-        Kind::Io(_) if error.contains_label(SYSTEM_OVERLOADED_ERROR) => Remedy::Again,
-        Kind::Io(_)
-        | Kind::ConnectionPoolCleared { .. }
-        | Kind::InvalidResponse { .. }
-        // It was done, and whether it lasts is not known.
-        | Kind::Write(WriteFailure::WriteConcernError(_)) => Remedy::Vague,
-        Kind::Command(refusal) => remedy_of_code(refusal.code),
-        Kind::Write(failure) => remedy_of_code(code_of(failure)),
-        _ => Remedy::None,
-    }
-}
-
-/// The same for an update among others of a command, or a command, by the server's code.
-pub(crate) fn remedy_of_code(code: i32) -> Remedy {
-    match code {
-        _ if NO_PRIMARY.contains(&code) => Remedy::Again,
-        _ if STEPPING_DOWN.contains(&code) || INTERRUPTED.contains(&code) => Remedy::Vague,
-        // A conflict that the server itself did not solve.
-        112 => Remedy::Again,
-        _ => Remedy::None,
-    }
-}
-
-fn code_of(failure: &WriteFailure) -> i32 {
-    match failure {
-        WriteFailure::WriteError(error) => error.code,
-        WriteFailure::WriteConcernError(error) => error.code,
-        _ => 0,
-    }
-}
-
-/// The error of a command or a connection that failed.
-pub(crate) fn from_mongo(error: &Driver) -> Error {
-    let (class, code) = match &*error.kind {
-        Kind::Command(refusal) => ("server", refusal.code),
-        Kind::Write(WriteFailure::WriteConcernError(refusal)) => return from_write_concern(refusal.code),
-        Kind::Write(failure) => ("server", code_of(failure)),
-        Kind::Io(_) => ("connection", 0),
-        Kind::ServerSelection { .. } => ("server selection", 0),
-        Kind::Authentication { .. } => ("authentication", 0),
-        Kind::InvalidTlsConfig { .. } => ("TLS", 0),
-        Kind::DnsResolve { .. } => ("DNS", 0),
-        Kind::ConnectionPoolCleared { .. } => ("pool", 0),
-        _ => ("driver", 0),
-    };
-    let (kind, message) = match &*error.kind {
-        Kind::Command(_) | Kind::Write(_) => of_code(code),
-        Kind::Shutdown => return closed(),
-        Kind::ServerSelection { message, .. } if speaks_of_tls(message) => NO_TLS,
-        Kind::InvalidTlsConfig { .. } => NO_TLS,
-        Kind::Authentication { .. } => BAD_PASSWORD,
-        Kind::InvalidArgument { .. } => BAD_ADDRESS,
-        Kind::IncompatibleServer { .. } => TOO_OLD,
-        Kind::DnsResolve { .. } => {
-            (ErrorKind::Unavailable, "the name of the MongoDB server cannot be looked up; is it right?")
+        // It happened while a connection was made: nothing was sent.
+        Kind::Io(_) if error.contains_label(SYSTEM_OVERLOADED_ERROR) => failure.with_retry(Retry::UntilDeadline),
+        Kind::Io(_) | Kind::ConnectionPoolCleared { .. } | Kind::InvalidResponse { .. } => {
+            failure.with_retry(Retry::UntilDeadline).ambiguous()
         }
-        Kind::Io(_) | Kind::ServerSelection { .. } | Kind::ConnectionPoolCleared { .. } => NO_CONNECTION,
-        _ => (ErrorKind::Internal, "the MongoDB driver failed"),
-    };
-    Error::new(kind, message).with_source(Source { class, code })
+        _ => failure,
+    }
 }
 
-/// The driver looks for a server until its time is over, and tells in a text alone what it met.
-fn speaks_of_tls(message: &str) -> bool {
+fn is_about_tls(message: &str) -> bool {
     ["certificate", "TLS", "tls"].iter().any(|word| message.contains(word))
 }
 
-/// The error of one of many updates.
-pub(crate) fn from_code(code: i32) -> Error {
-    let (kind, message) = of_code(code);
-    Error::new(kind, message).with_source(Source { class: "server", code })
+/// Returns what the server's refusal of a command, or of one update in it, means.
+fn classify_code(code: i32) -> Failure {
+    let (kind, message) = describe_code(code);
+    let failure = Failure::new(kind, message).with_source("server", code.to_string());
+    let failure = if is_about_one_record(code, kind) { failure } else { failure.of_statement() };
+    if did_not_begin(code) {
+        failure.with_retry(Retry::UntilDeadline)
+    } else if STEPPING_DOWN.contains(&code) || INTERRUPTED.contains(&code) {
+        failure.with_retry(Retry::UntilDeadline).ambiguous()
+    } else {
+        failure
+    }
 }
 
-/// The same error, about the session's record where it is that which is at fault.
-pub(crate) fn about(error: Error, key: &SessionKey) -> Error {
-    if error.kind() == ErrorKind::Corrupt { error.with_key(*key) } else { error }
+/// Returns whether another update in the same command may succeed.
+fn is_about_one_record(code: i32, kind: ErrorKind) -> bool {
+    matches!(code, DUPLICATE_KEY | FAILED_VALIDATION)
+        || matches!(kind, ErrorKind::Corrupt | ErrorKind::TooLarge | ErrorKind::Internal)
 }
 
-/// The error of a write that the primary has done, and of which it does not know whether it lasts.
-pub(crate) fn from_write_concern(code: i32) -> Error {
+/// Returns what it means that a write may not last. It was executed, so it is never sent again.
+fn classify_write_concern(code: i32) -> Failure {
     let (kind, message) = match code {
-        64 => (ErrorKind::Timeout, "not as many members of the replica set as wanted have the write in time"),
+        64 => (
+            ErrorKind::Timeout,
+            "fewer members of the replica set than the write concern requires acknowledged the write in time",
+        ),
         79 | 100 => (
             ErrorKind::Config,
-            "the replica set cannot do what the write concern asks for; set one that its members can satisfy",
+            "the replica set cannot satisfy the write concern; set one that its members can satisfy",
         ),
-        _ => of_code(code),
+        _ => describe_code(code),
     };
-    Error::new(kind, message).with_source(Source { class: "write concern", code }).with_outcome_unknown()
+    failure((kind, message)).with_source("write concern", code.to_string()).ambiguous()
 }
 
-/// The store was closed, or the client that it uses.
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Unavailable, "the store is closed").with_transient(false)
-}
+const UNEXPECTED_ANSWER: &str = "the MongoDB server gave an answer of an unexpected form";
+const NO_RECORD: &str = "the document under the session's key is no record of this release";
+const CONTRADICTORY_TIMES: &str = "the times of the record contradict each other";
 
-/// No server was found in time.
-pub(crate) fn no_connection() -> Error {
-    Error::new(NO_CONNECTION.0, NO_CONNECTION.1)
-}
+type Described = (ErrorKind, &'static str);
 
-/// An answer that no command of this store gives.
-pub(crate) fn unexpected() -> Error {
-    Error::new(ErrorKind::Internal, "the MongoDB server gave an answer of an unexpected form")
-}
+const CLOSED: Described = (ErrorKind::Unavailable, "the store is closed");
 
-pub(crate) fn too_old() -> Error {
-    Error::new(TOO_OLD.0, TOO_OLD.1)
-}
+const DRIVER_FAILED: Described = (ErrorKind::Internal, "the MongoDB driver failed");
 
-const NO_CONNECTION: (ErrorKind, &str) = (
+const NO_FREE_CONNECTION: Described =
+    (ErrorKind::Timeout, "no connection to the MongoDB server came free in time; give the store more connections");
+
+const NO_CONNECTION: Described = (
     ErrorKind::Unavailable,
-    "no connection to a MongoDB primary; is it running, is its address right, does it want TLS, and has the replica set \
-     elected one?",
+    "no connection to a MongoDB primary; check that it is running, that its address is right, whether it requires TLS, \
+     and that the replica set has elected one",
 );
 
-const NO_TLS: (ErrorKind, &str) = (
+const NO_HOST: Described =
+    (ErrorKind::Unavailable, "the name of the MongoDB server cannot be resolved; check the address");
+
+const NO_TLS: Described = (
     ErrorKind::Config,
-    "no TLS with the MongoDB server: its certificate is not trusted or for another name; `tls`, `tlsCAFile` and \
-     `tlsCertificateKeyFile` in the URL say what is wanted",
+    "no TLS with the MongoDB server: its certificate is not trusted or for another name; set `tls`, `tlsCAFile` and \
+     `tlsCertificateKeyFile` in the URL",
 );
 
-const BAD_ADDRESS: (ErrorKind, &str) =
+const BAD_ADDRESS: Described =
     (ErrorKind::Config, "the MongoDB address is not valid; it looks like mongodb://user:password@host:27017/database");
 
-const BAD_PASSWORD: (ErrorKind, &str) = (
+const BAD_PASSWORD: Described = (
     ErrorKind::Config,
-    "the MongoDB server refuses the user or the password; set them in the URL, and `authSource` where the user is of \
+    "the MongoDB server refuses the user or the password; set them in the URL, and `authSource` if the user belongs to \
      another database",
 );
 
-const TOO_OLD: (ErrorKind, &str) =
-    (ErrorKind::Config, "the MongoDB server is too old, or none; the store needs MongoDB 5.0 or newer");
+const TOO_OLD: Described =
+    (ErrorKind::Config, "the server is no MongoDB server, or too old; the store needs MongoDB 5.0 or newer");
 
-const NO_INDEXES: (ErrorKind, &str) = (
+const NO_INDEXES: Described = (
     ErrorKind::Config,
-    "the collection lacks the store's indexes; `Builder::ensure_indexes` makes them, and `Builder::index_commands` tells \
-     how to",
+    "the collection lacks the store's indexes; `MongoStoreBuilder::ensure_indexes` creates them, and \
+     `MongoStoreBuilder::index_commands` prints the command that does",
 );
 
-const OTHER_INDEX: (ErrorKind, &str) = (
+const OTHER_INDEX: Described = (
     ErrorKind::Config,
-    "the collection has an index of the name or of the fields of one of the store's, which is another; drop it, or \
-     choose another collection",
+    "the collection has another index with the name or the fields of one of the store's; drop it, or choose another \
+     collection",
 );
 
-const LACKS_RIGHTS: (ErrorKind, &str) =
+const LACKS_RIGHTS: Described =
     (ErrorKind::Config, "the MongoDB user lacks rights; the page of session-store-mongo lists the role that it needs");
 
-pub(crate) fn no_indexes() -> Error {
-    Error::new(NO_INDEXES.0, NO_INDEXES.1)
-}
-
-pub(crate) fn other_index() -> Error {
-    Error::new(OTHER_INDEX.0, OTHER_INDEX.1)
-}
+const FAILED_VALIDATION: i32 = 121;
 
 /// By the codes in the server's `error_codes.yml`.
-fn of_code(code: i32) -> (ErrorKind, &'static str) {
+fn describe_code(code: i32) -> Described {
     use ErrorKind::{Config, Corrupt, Internal, Timeout, TooLarge, Unavailable};
     match code {
         13 => LACKS_RIGHTS,
@@ -210,25 +253,22 @@ fn of_code(code: i32) -> (ErrorKind, &'static str) {
         // A hint at an index that is not there, and more members than a server has.
         2 => (
             Config,
-            "the MongoDB server refuses a value: the collection lacks the store's indexes, which `Builder::ensure_indexes` \
-             makes, or the write concern is one that it cannot satisfy",
+            "the MongoDB server refuses a value: the collection lacks the store's indexes, which \
+             `MongoStoreBuilder::ensure_indexes` creates, or the server cannot satisfy the write concern",
         ),
         26 | 27 => NO_INDEXES,
         85 | 86 => OTHER_INDEX,
         67 | 68 => {
-            (Config, "the MongoDB server cannot make the store's indexes on this collection; choose another one")
+            (Config, "the MongoDB server cannot create the store's indexes on this collection; choose another one")
         }
-        11000 => (Config, "the collection has a unique index that is none of the store's; drop it"),
+        DUPLICATE_KEY => (Config, "the collection has a unique index that is none of the store's; drop it"),
         73 => (Config, "the MongoDB server refuses the name of the collection or the database; choose another one"),
-        121 => (Config, "a validator of the collection refuses the store's documents; take it away"),
-        166 | 10003 | 72 => (Config, "the collection is a view, capped, or of time series; choose another one"),
-        20 => (
-            Config,
-            "the MongoDB server does not do this without retryable writes; let the client have `retryWrites=true`",
-        ),
-        115 | 59 => (Config, "what answers is no MongoDB server, or lacks commands that the store needs"),
-        79 | 100 => (Config, "the replica set cannot do what the write concern asks for"),
-        14 | 16554 | 16555 | 16556 => (Corrupt, "the document under the session's key is no record of this release"),
+        FAILED_VALIDATION => (Config, "a validator of the collection refuses the store's documents; remove it"),
+        166 | 10003 | 72 => (Config, "the collection is a view, capped, or a time series; choose another one"),
+        20 => (Config, "the MongoDB server requires retryable writes for this; set `retryWrites=true` for the client"),
+        115 | 59 => (Config, "the server is no MongoDB server, or lacks commands that the store needs"),
+        79 | 100 => (Config, "the replica set cannot satisfy the write concern"),
+        14 | 16554 | 16555 | 16556 => (Corrupt, NO_RECORD),
         10334 | 17419 | 17420 | 17280 => {
             (TooLarge, "the session is larger than a MongoDB document may be; lower the store's data limit")
         }
@@ -239,77 +279,11 @@ fn of_code(code: i32) -> (ErrorKind, &'static str) {
             (Unavailable, "the MongoDB server is not the primary any more, or not yet")
         }
         _ if INTERRUPTED.contains(&code) => (Unavailable, "the MongoDB server has ended the command"),
-        112 => (Unavailable, "the command met others again and again, and changed nothing"),
+        WRITE_CONFLICT => (Unavailable, "gave up after repeated write conflicts; nothing was changed"),
         133 | 63 | 70 | 150 | 13388 | 249 => (Unavailable, "a shard of the MongoDB cluster cannot be reached now"),
         _ => (Internal, "the MongoDB server refused a command of the store"),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[test]
-    fn every_code_has_its_kind() {
-        use ErrorKind::{Config, Corrupt, Internal, Timeout, TooLarge, Unavailable};
-        let table = [
-            (2, Config),
-            (6, Unavailable),
-            (13, Config),
-            (14, Corrupt),
-            (18, Config),
-            (26, Config),
-            (50, Timeout),
-            (73, Config),
-            (85, Config),
-            (86, Config),
-            (89, Unavailable),
-            (91, Unavailable),
-            (121, Config),
-            (189, Unavailable),
-            (10107, Unavailable),
-            (10334, TooLarge),
-            (11600, Unavailable),
-            (11601, Unavailable),
-            (11602, Unavailable),
-            (13435, Unavailable),
-            (14031, Unavailable),
-            (1, Internal),
-            (99999, Internal),
-        ];
-        for (code, kind) in table {
-            assert_eq!(of_code(code).0, kind, "{code}");
-        }
-    }
-
-    #[test]
-    fn what_may_have_been_done_is_not_done_again() {
-        for code in NO_PRIMARY {
-            assert_eq!(remedy_of_code(code), Remedy::Again, "{code}");
-        }
-        for code in STEPPING_DOWN.into_iter().chain(INTERRUPTED) {
-            assert_eq!(remedy_of_code(code), Remedy::Vague, "{code}");
-        }
-        assert_eq!(remedy_of_code(CONVERSION_FAILURE), Remedy::None);
-        let broken = Driver::from(Kind::Io(Arc::new(std::io::ErrorKind::BrokenPipe.into())));
-        assert_eq!(remedy(&broken), Remedy::Vague);
-    }
-
-    #[test]
-    fn the_texts_of_the_driver_are_not_passed_on() {
-        let errors = [
-            Driver::from(Kind::Io(Arc::new(std::io::Error::other("secret")))),
-            Driver::from(Kind::Custom(Arc::new("secret"))),
-            Driver::custom("secret"),
-        ];
-        for error in errors {
-            let error = from_mongo(&error);
-            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap();
-            for shown in [error.to_string(), format!("{error:?}"), source] {
-                assert!(!shown.contains("secret"), "{shown}");
-            }
-        }
-    }
-}
+mod tests;

@@ -2,34 +2,38 @@
 //!
 //! | field | type | what it is |
 //! | --- | --- | --- |
-//! | `_id` | object ID | the document's own name, which a rotation keeps: who walks through the collection misses none |
-//! | `layout` | int | of which layout it is: 1 |
+//! | `_id` | object ID | the document's own name. A rotation keeps it, so a walk through the collection misses no session |
+//! | `layout` | int | the layout of the document: 1 |
 //! | `key` | 32 bytes | the session key |
-//! | `owner` | bytes | the user's name; not there for nobody's session. Bytes, so that no collation compares names |
+//! | `owner` | bytes | the user's name; absent if the session is nobody's. Bytes, so that no collation compares names |
 //! | `created_at`, `last_seen_at`, `expires_at`, `deadline` | date | the four times |
-//! | `remove_at` | date | when MongoDB removes it: from `expires_at` on, see [`slack`](crate::update::slack) |
+//! | `remove_at` | date | when MongoDB removes it: up to a quarter of the idle timeout after `expires_at` |
 //! | `version` | 16 bytes | changes with every write |
 //! | `data` | bytes | the payload |
 //!
 //! Keys in `rawdoc!` have to be literals, for bson 2 and bson 3 alike.
 
-use bytes::Bytes;
-use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{Binary, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc};
-use session_store_core::{Error, Meta, Record, Result, SessionKey, Timestamp, UserId, Version};
+use std::sync::LazyLock;
 
-use crate::error::unexpected;
+use bytes::Bytes;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, Bson, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc};
+use session_store_core::{Entry, IfChanged, Meta, Record, SessionKey, Timestamp, UserId, Version};
+
+use crate::error::{Corruption, Error};
 
 /// The layout that this release reads and writes.
 pub(crate) const LAYOUT: i32 = 1;
 
-/// What can be compared with bytes of a document.
+/// Returns bytes in the form of a document's fields.
 pub(crate) fn binary(bytes: &[u8]) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
 }
 
-/// The expression that is true of a live session. One whose expiry is no time counts as live, so that it is found to be
-/// corrupt, and can be destroyed (clauses Z1 and Z2).
+/// The expression that is true for a live session.
+///
+/// A session whose expiry is no date counts as live: it is reported as corrupt, and can be destroyed (clauses Z1 and Z2).
 pub(crate) fn live() -> RawDocumentBuf {
     rawdoc! { "$or": [
         { "$gt": ["$expires_at", "$$NOW"] },
@@ -42,28 +46,112 @@ pub(crate) fn dead() -> RawDocumentBuf {
     rawdoc! { "$not": [live()] }
 }
 
-/// What a read asks for besides the data: all of [`Fields::meta`].
+/// The expression that is true for a live session that [`Fields::meta`] and [`Found::record`] can read.
+///
+/// MongoDB compares values of different types, in the order of their types. `expires_at` is compared with dates on both
+/// sides, and so it is one. The other types are compared as one text: to parse an expression takes the server longer than to
+/// evaluate it.
+pub(crate) fn readable() -> RawDocumentBuf {
+    static READABLE: LazyLock<RawDocumentBuf> = LazyLock::new(|| {
+        let too_long = binary(&[0; UserId::MAX_LEN + 1]);
+        rawdoc! { "$and": [
+            well_typed(),
+            { "$lte": ["$expires_at", "$deadline"] },
+            { "$lt": ["$created_at", "$deadline"] },
+            { "$eq": [{ "$binarySize": "$version" }, VERSION_LEN] },
+            { "$in": [{ "$type": "$owner" }, ["missing", "binData"]] },
+            // Bytes are compared by their number first.
+            { "$lt": ["$owner", too_long] },
+            { "$ne": [{ "$binarySize": "$owner" }, 0] },
+        ] }
+    });
+    READABLE.clone()
+}
+
+/// The part of [`readable`] that `Replace` and `Update` require: the layout, and the types of all fields but the owner.
+///
+/// The whole would make them a tenth slower. They overwrite what it would find besides: a version of another length, an
+/// owner of another form, times that contradict each other, a date that is a timestamp.
+pub(crate) fn well_typed() -> RawDocumentBuf {
+    let types = rawdoc! { "$concat": [
+        { "$type": "$layout" }, { "$type": "$created_at" }, { "$type": "$last_seen_at" }, { "$type": "$deadline" },
+        { "$type": "$version" }, { "$type": "$data" },
+    ] };
+    rawdoc! { "$and": [
+        { "$gt": ["$expires_at", "$$NOW"] },
+        { "$eq": [types, "intdatedatedatebinDatabinData"] },
+        { "$eq": ["$layout", LAYOUT] },
+    ] }
+}
+
+/// Returns a document with the fields of both.
+pub(crate) fn joined(first: &RawDocument, second: &RawDocument) -> RawDocumentBuf {
+    // A length of four bytes, the fields, and a zero.
+    let (first, second) = (first.as_bytes(), second.as_bytes());
+    let mut bytes = Vec::with_capacity(first.len() + second.len());
+    bytes.extend_from_slice(first.split_last().map_or(&[][..], |(_, rest)| rest));
+    bytes.extend_from_slice(second.get(size_of::<i32>()..).unwrap_or_default());
+    if let (Ok(len), Some(place)) = (i32::try_from(bytes.len()), bytes.first_chunk_mut()) {
+        *place = len.to_le_bytes();
+    }
+    RawDocumentBuf::from_bytes(bytes).unwrap_or_default()
+}
+
+const VERSION_LEN: i32 = 16;
+const _: () = assert!(Version::LEN == 16);
+
+/// The fields that a read of [`Fields::meta`] needs.
 pub(crate) fn meta_fields() -> RawDocumentBuf {
     rawdoc! {
-        "_id": 0, "layout": 1, "key": 1, "owner": 1, "created_at": 1, "last_seen_at": 1, "expires_at": 1, "deadline": 1,
-        "version": 1,
+        "layout": 1, "key": 1, "owner": 1, "created_at": 1, "last_seen_at": 1, "expires_at": 1, "deadline": 1, "version": 1,
     }
 }
 
-/// What `get` asks for: the whole document, and the server's clock. To name each field takes the server longer.
+/// The fields of [`Found`]: the whole document, and the server's clock. To name each field takes the server longer.
 pub(crate) fn record_fields() -> RawDocumentBuf {
     rawdoc! { "_id": 0, "document": "$$ROOT", "read_at": "$$NOW" }
 }
 
-/// The key of a document; `None` where no key has such bytes.
-pub(crate) fn key(document: &RawDocument) -> Option<SessionKey> {
-    let bytes = document.get_binary("key").ok()?.bytes;
-    bytes.try_into().ok().map(SessionKey::from_bytes)
+/// The same, but without the data if this condition holds (clause G5). Data that is no data stays, so that it is
+/// reported.
+pub(crate) fn record_fields_without_data_if(condition: RawDocumentBuf) -> RawDocumentBuf {
+    let is_data = rawdoc! { "$eq": [{ "$type": "$data" }, "binData"] };
+    let without = rawdoc! { "$setField": { "field": "data", "input": "$$ROOT", "value": binary(&[]) } };
+    let document = rawdoc! { "$cond": [{ "$and": [condition, is_data] }, without, "$$ROOT"] };
+    rawdoc! { "_id": 0, "document": document, "read_at": "$$NOW" }
 }
 
-/// The fields of a document, found in one pass: to ask for each by its name takes longer.
+/// Returns a small number, of whatever type a server makes it.
+pub(crate) fn number(value: &Bson) -> Option<i32> {
+    match value {
+        Bson::Int32(int) => Some(*int),
+        Bson::Int64(int) => i32::try_from(*int).ok(),
+        // A whole one is written without a point.
+        Bson::Double(double) => double.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Returns the id of each document.
+pub(crate) fn ids(documents: &[&RawDocument]) -> Result<Vec<ObjectId>, Error> {
+    documents.iter().map(|document| id(document)).collect()
+}
+
+/// Returns the id of a document.
+pub(crate) fn id(document: &RawDocument) -> Result<ObjectId, Error> {
+    document.get_object_id("_id").map_err(|_| Error::UnexpectedAnswer)
+}
+
+/// Returns a line of a list, or `None` for what is no record.
+pub(crate) fn entry(document: &RawDocument) -> Option<Entry> {
+    let fields = Fields::of(document).ok()?;
+    let key = fields.key()?;
+    Some(Entry { key, meta: fields.meta().ok()? })
+}
+
+/// The fields of a document, found in one pass: to look each up by its name takes longer.
 #[derive(Default)]
-pub(crate) struct Fields<'d> {
+struct Fields<'d> {
     layout: Option<RawBsonRef<'d>>,
     key: Option<RawBsonRef<'d>>,
     owner: Option<RawBsonRef<'d>>,
@@ -76,10 +164,10 @@ pub(crate) struct Fields<'d> {
 }
 
 impl<'d> Fields<'d> {
-    pub(crate) fn of(document: &'d RawDocument) -> Result<Self> {
+    fn of(document: &'d RawDocument) -> Result<Self, Error> {
         let mut fields = Self::default();
         for element in document {
-            let (name, value) = element.map_err(|_| unexpected())?;
+            let (name, value) = element.map_err(|_| Error::UnexpectedAnswer)?;
             // A name is of another type in bson 3.
             let field = match AsRef::<str>::as_ref(name) {
                 "layout" => &mut fields.layout,
@@ -98,15 +186,16 @@ impl<'d> Fields<'d> {
         Ok(fields)
     }
 
-    /// The key; `None` where no key has such bytes.
-    pub(crate) fn key(&self) -> Option<SessionKey> {
+    /// Returns the key, or `None` if no key has such bytes.
+    fn key(&self) -> Option<SessionKey> {
         bytes(self.key)?.try_into().ok().map(SessionKey::from_bytes)
     }
 
-    /// All of a record but its data. It refuses what no release has written (clause Z1).
-    pub(crate) fn meta(&self, key: &SessionKey) -> Result<Meta> {
-        let meta = self.read_meta().ok_or_else(|| no_record(key))?;
-        meta.check(key)?;
+    /// Returns all of a record but its data. Refuses what no release has written (clause Z1).
+    fn meta(&self) -> Result<Meta, Error> {
+        let meta = self.read_meta().ok_or(Error::Corrupt(Corruption::Form))?;
+        // The store names the key.
+        meta.check(&SessionKey::from_bytes([0; SessionKey::LEN])).map_err(|_| Error::Corrupt(Corruption::Times))?;
         Ok(meta)
     }
 
@@ -140,16 +229,16 @@ fn user(name: &[u8]) -> Option<UserId> {
     UserId::new(std::str::from_utf8(name).ok()?).ok()
 }
 
-/// What a read with [`record_fields`] gives.
+/// What a read with [`record_fields`] returns.
 pub(crate) struct Found<'d> {
     fields: Fields<'d>,
     read_at: Timestamp,
 }
 
 impl<'d> Found<'d> {
-    pub(crate) fn new(answer: &'d RawDocument) -> Result<Self> {
-        let read_at = answer.get_datetime("read_at").map_err(|_| unexpected())?;
-        let document = answer.get_document("document").map_err(|_| unexpected())?;
+    pub(crate) fn new(answer: &'d RawDocument) -> Result<Self, Error> {
+        let read_at = answer.get_datetime("read_at").map_err(|_| Error::UnexpectedAnswer)?;
+        let document = answer.get_document("document").map_err(|_| Error::UnexpectedAnswer)?;
         Ok(Self { fields: Fields::of(document)?, read_at: Timestamp::from_millis(read_at.timestamp_millis()) })
     }
 
@@ -157,25 +246,30 @@ impl<'d> Found<'d> {
         self.fields.key()
     }
 
-    /// The record, if it is live. A session whose expiry is no time is corrupt, and not expired.
-    pub(crate) fn record(&self, key: &SessionKey) -> Result<Option<Record>> {
+    /// Returns the record, if it is live. A session whose expiry is no date is corrupt, and not expired.
+    pub(crate) fn record(&self) -> Result<Option<Record>, Error> {
         if time(self.fields.expires_at).is_some_and(|expiry| expiry <= self.read_at) {
             return Ok(None);
         }
-        let data = bytes(self.fields.data).ok_or_else(|| no_record(key))?;
-        let (meta, read_at) = (self.fields.meta(key)?, self.read_at);
+        let data = bytes(self.fields.data).ok_or(Error::Corrupt(Corruption::Form))?;
+        let (meta, read_at) = (self.fields.meta()?, self.read_at);
         Ok(Some(Record { meta, data: Bytes::copy_from_slice(data), read_at }))
     }
-}
 
-pub(crate) fn no_record(key: &SessionKey) -> Error {
-    Error::corrupt(key, "the document under the session's key is no record of this release")
+    /// Returns the same for a caller who may hold a version already. At this version, the data may have been left out.
+    pub(crate) fn if_changed(&self, known: Option<Version>) -> Result<IfChanged, Error> {
+        let record = self.record()?;
+        Ok(match (known, record) {
+            (Some(version), record) => IfChanged::compare(record, version),
+            (None, Some(record)) => IfChanged::Changed(record),
+            (None, None) => IfChanged::Gone,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use mongodb::bson::{Bson, DateTime, Document, doc};
-    use session_store_core::ErrorKind;
 
     use super::*;
 
@@ -190,9 +284,19 @@ mod tests {
         }
     }
 
-    fn read(document: &Document) -> Result<Record> {
+    fn read(document: &Document) -> Result<Record, Error> {
         let answer = doc! { "document": document.clone(), "read_at": DateTime::from_millis(2_500) };
-        Ok(Found::new(&RawDocumentBuf::try_from(&answer).unwrap())?.record(&KEY)?.expect("it is live"))
+        Ok(Found::new(&RawDocumentBuf::try_from(&answer).unwrap())?.record()?.expect("it is live"))
+    }
+
+    #[test]
+    fn joined_documents_have_the_fields_of_both() {
+        let [first, second] = [doc! { "a": 1, "b": { "c": "text" } }, doc! { "d": [7], "e": binary(b"bytes") }];
+        let raw = |document: &Document| RawDocumentBuf::try_from(document).unwrap();
+        let both: Document = first.clone().into_iter().chain(second.clone()).collect();
+        assert_eq!(joined(&raw(&first), &raw(&second)), raw(&both));
+        assert_eq!(joined(&raw(&doc! {}), &raw(&first)), raw(&first));
+        assert_eq!(joined(&raw(&first), &raw(&doc! {})), raw(&first));
     }
 
     #[test]
@@ -217,7 +321,7 @@ mod tests {
                 let mut damaged = whole.clone();
                 damaged.insert(field, other.clone());
                 match read(&damaged) {
-                    Err(error) => assert_eq!((error.kind(), error.key()), (ErrorKind::Corrupt, Some(&KEY)), "{field}"),
+                    Err(error) => assert!(matches!(error, Error::Corrupt(Corruption::Form)), "{field}: {error:?}"),
                     // Any bytes are data.
                     Ok(_) => assert!(field == "data" && matches!(other, Bson::Binary(_)), "{field}: {other}"),
                 }
@@ -235,7 +339,7 @@ mod tests {
         expired.remove("version");
         let answer = doc! { "document": expired, "read_at": DateTime::from_millis(2_500) };
         let answer = RawDocumentBuf::try_from(&answer).unwrap();
-        assert_eq!(Found::new(&answer).unwrap().record(&KEY).unwrap(), None);
+        assert_eq!(Found::new(&answer).unwrap().record().unwrap(), None);
     }
 
     #[test]
@@ -243,7 +347,8 @@ mod tests {
         for (field, value) in [("layout", Bson::Int32(LAYOUT + 1)), ("deadline", DateTime::from_millis(500).into())] {
             let mut changed = whole();
             changed.insert(field, value);
-            assert_eq!(read(&changed).unwrap_err().kind(), ErrorKind::Corrupt, "{field}");
+            let wanted = if field == "layout" { Corruption::Form } else { Corruption::Times };
+            assert!(matches!(read(&changed), Err(Error::Corrupt(found)) if found == wanted), "{field}");
         }
     }
 }

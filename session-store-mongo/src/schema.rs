@@ -7,14 +7,11 @@
 //! | `session_store_remove_at` | `remove_at`, TTL | by it, MongoDB removes what is dead |
 
 use std::fmt::Write as _;
-use std::time::Instant;
 
-use mongodb::bson::{Bson, Document, doc, rawdoc};
-use session_store_core::Result;
+use mongodb::bson::{Bson, Document, doc};
 
-use crate::error::{no_indexes, other_index, unexpected};
-use crate::link::{Effect, Link};
-use crate::reply::number;
+use crate::error::Error;
+use crate::record::number;
 
 pub(crate) const OWNER: &str = "session_store_owner";
 pub(crate) const REMOVE_AT: &str = "session_store_remove_at";
@@ -27,12 +24,12 @@ fn all() -> [Document; 3] {
     ]
 }
 
-/// The command that makes them. It does nothing where they are there, so any number of nodes may send it.
-fn creation(collection: &str) -> Document {
+/// Returns the command that creates them. It leaves those that are there as they are, so any number of nodes may send it.
+pub(crate) fn creation(collection: &str) -> Document {
     doc! { "createIndexes": collection, "indexes": all().to_vec(), "writeConcern": { "w": "majority" } }
 }
 
-/// The command as a DBA may give it to `mongosh`.
+/// Returns the same command for `mongosh`.
 pub(crate) fn command(database: &str, collection: &str) -> String {
     let indexes = all().map(|index| format!("    {}", written(&Bson::Document(index)))).join(",\n");
     format!(
@@ -43,7 +40,7 @@ pub(crate) fn command(database: &str, collection: &str) -> String {
     )
 }
 
-/// The values that are in an index, as JavaScript.
+/// Returns a value of an index as JavaScript.
 fn written(value: &Bson) -> String {
     match value {
         Bson::Document(document) => {
@@ -55,7 +52,7 @@ fn written(value: &Bson) -> String {
     }
 }
 
-/// A JavaScript string, with an escape for all that might end it.
+/// Returns a JavaScript string, in which everything that might end it is escaped.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for character in text.chars() {
@@ -69,34 +66,21 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Makes the indexes, and the collection, where they are not there.
-pub(crate) async fn ensure(link: &Link, collection: &str, deadline: Instant) -> Result<()> {
-    // What is there already is left as it is, so it may be sent again.
-    let running = || link.database.run_command(creation(collection)).into_future();
-    link.repeat(Effect::Read, deadline, running).await.map(drop)
-}
-
-/// Refuses a collection that lacks one of them, or has another one in its place.
-pub(crate) async fn check(link: &Link, collection: &str) -> Result<()> {
-    let there = link.read(rawdoc! { "listIndexes": collection }, link.timeouts.deadline()).await?;
-    let there = there.all()?.into_iter().map(|index| Document::try_from(index).map_err(|_| unexpected()));
-    compare(&there.collect::<Result<Vec<_>>>()?)
-}
-
-pub(crate) fn compare(there: &[Document]) -> Result<()> {
+/// Refuses a collection that lacks an index of the store's, or has another one in its place.
+pub(crate) fn compare(there: &[Document]) -> Result<(), Error> {
     for wanted in all() {
         let is_same = |index: &&Document| same(index.get("name"), wanted.get("name"));
-        let index = there.iter().find(is_same).ok_or_else(no_indexes)?;
+        let index = there.iter().find(is_same).ok_or(Error::NoIndex)?;
         let options =
             ["key", "unique", "partialFilterExpression", "expireAfterSeconds", "sparse", "collation", "hidden"];
         if !options.iter().all(|option| same(index.get(option), wanted.get(option))) {
-            return Err(other_index());
+            return Err(Error::OtherIndex);
         }
     }
     Ok(())
 }
 
-/// Whether they are the same; numbers are, of whatever type the server makes them.
+/// Returns whether two options are the same. Numbers may be of different types: the server chooses its own.
 fn same(one: Option<&Bson>, other: Option<&Bson>) -> bool {
     match (one, other) {
         (None | Some(Bson::Boolean(false)), None | Some(Bson::Boolean(false))) => true,
@@ -111,12 +95,10 @@ fn same(one: Option<&Bson>, other: Option<&Bson>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use session_store_core::ErrorKind;
-
     use super::*;
 
     #[test]
-    fn only_the_same_indexes_will_do() {
+    fn only_the_same_indexes_are_accepted() {
         let mut there = all().to_vec();
         there.push(doc! { "name": "of_somebody", "key": { "data": 1 } });
         compare(&there).unwrap();
@@ -133,14 +115,12 @@ mod tests {
         for (place, option, value) in changes {
             let mut there = there.clone();
             there[place].insert(option, value);
-            let error = compare(&there).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(error.to_string().contains("another"), "{option}: {error}");
+            assert!(matches!(compare(&there), Err(Error::OtherIndex)), "{option}");
         }
         for place in 0..3 {
             let mut there = there.clone();
             there.remove(place);
-            assert!(compare(&there).unwrap_err().to_string().contains("ensure_indexes"));
+            assert!(matches!(compare(&there), Err(Error::NoIndex)), "{place}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use session_store_core::{Error, Namespace, Result};
 
-/// PostgreSQL cuts longer names, without an error.
+/// PostgreSQL truncates longer names, without an error.
 const MAX_LEN: usize = 63;
 
 pub(crate) const DEFAULT_SCHEMA: &str = "public";
@@ -24,44 +24,44 @@ impl Default for Names {
 impl Names {
     pub(crate) fn new(schema: &str, table: &Namespace) -> Result<Self> {
         if !(1..=MAX_LEN).contains(&schema.len()) || schema.contains('\0') {
-            return Err(Error::config("a schema's name has 1 to 63 bytes without NUL; choose another schema"));
+            return Err(Error::config("schema must have 1 to 63 bytes without NUL; choose another schema"));
         }
         Ok(Self { schema: schema.to_owned(), table: table.as_str().to_owned() })
     }
 
-    /// The schema, quoted.
+    /// Returns the schema, quoted.
     pub(crate) fn schema(&self) -> String {
-        quoted(&self.schema)
+        quote(&self.schema)
     }
 
-    /// The schema's name as it is.
+    /// Returns the schema's name as it is.
     pub(crate) fn bare_schema(&self) -> &str {
         &self.schema
     }
 
-    /// The table's name as it is.
+    /// Returns the table's name as it is.
     pub(crate) fn bare_table(&self) -> &str {
         &self.table
     }
 
-    /// The table in its schema, quoted.
+    /// Returns the table in its schema, quoted.
     pub(crate) fn table(&self) -> String {
-        format!("{}.{}", self.schema(), quoted(&self.table))
+        format!("{}.{}", self.schema(), quote(&self.table))
     }
 
-    /// The name of an index of the table, quoted. It has more bytes than a table of ours may have, so no other store's
-    /// table can be in its way; and begins with the table's name and what it is for, so no other index is.
+    /// Returns the name of an index of the table, quoted. It has more bytes than a table of ours may have, so no other
+    /// store's table can be in its way; and begins with the table's name and what it is for, so no other index is.
     pub(crate) fn index(&self, purpose: &str) -> String {
         const REST: &str = "_index_of_a_table_of_session_store";
         let mut name = format!("{}_{purpose}{REST}", self.table);
         // The end of the name is plain ASCII: it cannot be cut in the middle of a character.
         name.truncate(MAX_LEN);
-        quoted(&name)
+        quote(&name)
     }
 }
 
-/// An identifier that stands for exactly this name, whatever is in it.
-fn quoted(name: &str) -> String {
+/// Returns an identifier for exactly this name, with any characters.
+fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -1,17 +1,16 @@
-//! Whether there is a pooler in between that gives each transaction another session of the server.
+//! Detects a pooler that gives each transaction another session of the server.
 
-use session_store_core::Result;
 use sqlx::PgConnection;
 
-use crate::error::from_sqlx;
+use crate::error::Error;
 use crate::record::value;
 
-/// How often the connections are asked.
+/// How often the connections are queried.
 const ROUNDS: usize = 20;
 
-/// Each of two connections has a process of the server to itself, and keeps it. Behind such a pooler they share one
-/// or, where it is busy, meet another each time.
-pub(crate) async fn is_there(one: &mut PgConnection, other: &mut PgConnection) -> Result<bool> {
+/// Returns whether there is such a pooler. Without one, each of two connections has a process of the server to itself,
+/// and keeps it. Behind a pooler they share one or, if it is busy, encounter another each time.
+pub(crate) async fn is_there(one: &mut PgConnection, other: &mut PgConnection) -> Result<bool, Error> {
     let (first, second) = (process(one).await?, process(other).await?);
     if first == second {
         return Ok(true);
@@ -24,8 +23,8 @@ pub(crate) async fn is_there(one: &mut PgConnection, other: &mut PgConnection) -
     Ok(false)
 }
 
-async fn process(connection: &mut PgConnection) -> Result<i32> {
+async fn process(connection: &mut PgConnection) -> Result<i32, Error> {
     // A simple query, which every pooler passes on.
-    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await;
-    value(&row.map_err(|error| from_sqlx(&error))?, 0)
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await.map_err(Error::Statement)?;
+    value(&row, 0)
 }

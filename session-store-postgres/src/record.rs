@@ -1,75 +1,99 @@
-//! From rows to records.
+//! Decodes rows into records.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use session_store_core::{Error, Meta, Result, SessionKey, Timestamp, UserId, Version};
-use sqlx::postgres::PgRow;
+use session_store_core::{Entry, Meta, SessionKey, Timestamp, UserId, Version};
+use sqlx::postgres::{PgRow, PgValueFormat};
 use sqlx::{Decode, Postgres, Row as _, Type};
 
-use crate::error::unexpected;
+use crate::error::{Corruption, Error};
 
-/// A value of a row.
-pub(crate) fn value<'r, T: Decode<'r, Postgres> + Type<Postgres>>(row: &'r PgRow, column: usize) -> Result<T> {
-    row.try_get(column).map_err(|_| unexpected())
+/// Returns a value of a row.
+pub(crate) fn value<'r, T: Decode<'r, Postgres> + Type<Postgres>>(row: &'r PgRow, column: usize) -> Result<T, Error> {
+    row.try_get(column).map_err(|_| Error::UnexpectedAnswer)
 }
 
-/// The key in a column; `None` where no key has such bytes.
-pub(crate) fn key(row: &PgRow, column: usize) -> Result<Option<SessionKey>> {
-    let bytes: Vec<u8> = value(row, column)?;
-    Ok(bytes.try_into().ok().map(SessionKey::from_bytes))
+/// Returns a count of rows.
+pub(crate) fn count(row: &PgRow, column: usize) -> Result<u64, Error> {
+    u64::try_from(value::<i64>(row, column)?).map_err(|_| Error::UnexpectedAnswer)
 }
 
-/// What is in the columns of a record but its data, in their order.
-pub(crate) struct Columns {
-    pub(crate) owner: Option<Vec<u8>>,
+/// Returns the bytes in a column, without a copy unless they arrived as text, as all values do through a transaction
+/// pooler. `None` if it is null.
+pub(crate) fn bytes(row: &PgRow, column: usize) -> Result<Option<Cow<'_, [u8]>>, Error> {
+    let raw = row.try_get_raw(column).map_err(|_| Error::UnexpectedAnswer)?;
+    if raw.format() == PgValueFormat::Binary {
+        return Ok(value::<Option<&[u8]>>(row, column)?.map(Cow::Borrowed));
+    }
+    Ok(value::<Option<Vec<u8>>>(row, column)?.map(Cow::Owned))
+}
+
+/// Returns the key in a column; `None` if no session's key has such bytes.
+pub(crate) fn key(row: &PgRow, column: usize) -> Result<Option<SessionKey>, Error> {
+    let bytes = bytes(row, column)?.ok_or(Error::UnexpectedAnswer)?;
+    Ok((*bytes).try_into().ok().map(SessionKey::from_bytes))
+}
+
+/// Returns the data in a column; `None` if it is null.
+pub(crate) fn data(row: &PgRow, column: usize) -> Result<Option<Bytes>, Error> {
+    Ok(value::<Option<Vec<u8>>>(row, column)?.map(Bytes::from))
+}
+
+/// Returns the entry in the columns from `first` on: the key and a record without its data. `None` if they cannot be
+/// read.
+pub(crate) fn entry(row: &PgRow, first: usize) -> Option<Entry> {
+    let key = key(row, first).ok()??;
+    Some(Entry { key, meta: meta(row, first + 1).ok()? })
+}
+
+/// Returns a record without its data, from the six columns from `first` on.
+///
+/// # Errors
+///
+/// `Corrupt` if no release writes such a row (clause Z1).
+pub(crate) fn meta(row: &PgRow, first: usize) -> Result<Meta, Error> {
+    Columns::read(row, first)?.decode().map_err(Error::Corrupt)
+}
+
+/// The columns of a record but its data, in their order.
+pub(crate) struct Columns<'r> {
+    pub(crate) owner: Option<Cow<'r, [u8]>>,
     pub(crate) created_at: i64,
     pub(crate) last_seen_at: i64,
     pub(crate) expires_at: i64,
     pub(crate) deadline: i64,
-    pub(crate) version: Vec<u8>,
+    pub(crate) version: Cow<'r, [u8]>,
 }
 
-impl Columns {
-    fn read(row: &PgRow, first: usize) -> Result<Self> {
+impl<'r> Columns<'r> {
+    fn read(row: &'r PgRow, first: usize) -> Result<Self, Error> {
         Ok(Self {
-            owner: value(row, first)?,
+            owner: bytes(row, first)?,
             created_at: value(row, first + 1)?,
             last_seen_at: value(row, first + 2)?,
             expires_at: value(row, first + 3)?,
             deadline: value(row, first + 4)?,
-            version: value(row, first + 5)?,
+            version: bytes(row, first + 5)?.ok_or(Error::UnexpectedAnswer)?,
         })
     }
 
-    pub(crate) fn meta(self, key: &SessionKey) -> Result<Meta> {
-        let no_record = || no_record(key);
+    /// Decodes the columns. `protocol::change::UNREADABLE` is the same check in SQL.
+    pub(crate) fn decode(self) -> Result<Meta, Corruption> {
         let meta = Meta {
-            user: self.owner.map(|name| user(&name).ok_or_else(no_record)).transpose()?,
+            user: self.owner.map(|name| decode_user(&name).ok_or(Corruption::Form)).transpose()?,
             created_at: Timestamp::from_millis(self.created_at),
             last_seen_at: Timestamp::from_millis(self.last_seen_at),
             expires_at: Timestamp::from_millis(self.expires_at),
             deadline: Timestamp::from_millis(self.deadline),
-            version: Version::from_bytes(self.version.try_into().map_err(|_| no_record())?),
+            version: Version::from_bytes((*self.version).try_into().map_err(|_| Corruption::Form)?),
         };
-        meta.check(key)?;
+        // The key is in the error alone, and the store names it.
+        meta.check(&SessionKey::from_bytes([0; SessionKey::LEN])).map_err(|_| Corruption::Times)?;
         Ok(meta)
     }
 }
 
-/// All of a record but its data, out of six columns from this one on. It refuses what no release has written (clause
-/// Z1).
-pub(crate) fn meta(key: &SessionKey, row: &PgRow, first: usize) -> Result<Meta> {
-    Columns::read(row, first)?.meta(key)
-}
-
-fn user(name: &[u8]) -> Option<UserId> {
+fn decode_user(name: &[u8]) -> Option<UserId> {
     UserId::new(std::str::from_utf8(name).ok()?).ok()
-}
-
-/// The data in a column.
-pub(crate) fn data(row: &PgRow, column: usize) -> Result<Bytes> {
-    Ok(Bytes::from(value::<Vec<u8>>(row, column)?))
-}
-
-pub(crate) fn no_record(key: &SessionKey) -> Error {
-    Error::corrupt(key, "the row under the session's key is no record")
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use session_store_core::Timestamp;
 
-/// How often the estimate is made anew.
+/// How often the server is asked.
 pub(crate) const REFRESH: Duration = Duration::from_mins(1);
 
 /// The server's clock as it was asked last, carried on by this process's monotonic one.

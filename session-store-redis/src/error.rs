@@ -1,45 +1,190 @@
-//! From the driver's errors to the store's.
+//! What the driver and the store's own protocol report, and what that means.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::{fmt, io};
 
 use redis::{ErrorKind as Driver, RedisError, ServerErrorKind as Server};
-use session_store_core::{Error, ErrorKind, SessionKey};
+use session_store_core::ErrorKind;
+use session_store_core::backend::{Failure, Retry};
 
-/// The class and the code of a driver's error. Its text may hold keys, so it is not passed on (clause E2).
-#[derive(Debug, thiserror::Error)]
-#[error("{class}, code {code}")]
-struct Source {
-    class: String,
-    code: String,
+/// What the driver reports, and what the [backend](crate::RedisBackend) itself finds wrong.
+///
+/// `Debug` shows the driver's class and code, and never its text, which may contain keys.
+#[non_exhaustive]
+pub enum Error {
+    /// No connection could be made. Nothing was sent.
+    Connect(RedisError),
+    /// The driver or the server refused a command, or its connection broke.
+    Command(RedisError),
+    /// A write was done, and the server could not say how many replicas have it.
+    Wait(RedisError),
+    /// A write was done, and too few replicas have confirmed it.
+    TooFewReplicas {
+        /// How many have.
+        confirmed: i64,
+        /// How many must.
+        needed: i64,
+    },
+    /// A step was repeated because its outcome was unknown, which it still is.
+    Undecided(Box<Error>),
+    /// The record cannot be read, for this reason.
+    Corrupt(&'static str),
+    /// An answer of a form that no command of the store gives.
+    Unexpected,
+    /// Times that do not fit into a record.
+    Times,
+    /// A slot of the Cluster is on its way from one node to another.
+    SlotsMove,
+    /// The Cluster's masters or their slots are not those of when the scan began.
+    SlotsMoved,
+    /// The store is closed.
+    Closed,
 }
 
-/// The error of a command that failed. `may_have_run`: a write that was sent, and not refused.
-pub(crate) fn from_redis(error: &RedisError, may_have_run: bool) -> Error {
-    let (kind, message) = classify(error);
-    let converted = Error::new(kind, message).with_source(source(error));
-    if may_have_run { converted.with_outcome_unknown() } else { converted }
+/// What is wrong, and what to do.
+type Meaning = (ErrorKind, &'static str);
+
+impl Error {
+    /// Whether a script failed because the server does not know it. It was not executed.
+    pub(crate) fn is_unknown_script(&self) -> bool {
+        matches!(self, Self::Command(error) if error.kind() == Driver::Server(Server::NoScript))
+    }
+
+    /// Whether the server that has answered is no primary any more.
+    pub(crate) fn is_of_a_replica(&self) -> bool {
+        matches!(self, Self::Command(error) if is_of_a_replica(error))
+    }
+
+    /// Whether the Redis user lacks a right.
+    pub(crate) fn lacks_rights(&self) -> bool {
+        matches!(self, Self::Command(error) if meaning_of(error) == LACKS_RIGHTS)
+    }
+
+    /// Whether the command may have been executed, if it was sent.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        classify(self, true).is_ambiguous()
+    }
+
+    /// Returns the error of a command on one session's key: a key of another type is a corrupt record.
+    pub(crate) fn of_record(error: RedisError) -> Self {
+        if meaning_of(&error) == OTHER_TYPE { Self::Corrupt(OTHER_TYPE.1) } else { Self::Command(error) }
+    }
 }
 
-/// The same about one record: a key of another type is in its way.
-pub(crate) fn about(error: Error, key: &SessionKey) -> Error {
-    if error.kind() == ErrorKind::Corrupt { error.with_key(*key) } else { error }
+/// Returns what an error means.
+pub(crate) fn classify(error: &Error, is_cluster: bool) -> Failure {
+    match error {
+        Error::Connect(error) => of_driver(connecting(error), error),
+        Error::Command(error) => {
+            let (kind, message) = meaning_of(error);
+            let failure = of_driver((kind, message), error);
+            // A connection that broke: a read is sent again.
+            let retry = if is_broken(error) { Retry::UntilDeadline } else { Retry::Never };
+            let failure = failure.with_retry(retry);
+            if leaves_open(error, is_cluster) { failure.ambiguous() } else { failure }
+        }
+        Error::Wait(error) => of_driver(meaning_of(error), error).ambiguous(),
+        Error::TooFewReplicas { confirmed, needed } => Failure::new(
+            ErrorKind::Unavailable,
+            format!("only {confirmed} of {needed} replicas have confirmed the write; are they running?"),
+        )
+        .ambiguous(),
+        Error::Undecided(error) => classify(error, is_cluster).with_retry(Retry::Never).ambiguous(),
+        Error::Corrupt(reason) => Failure::new(ErrorKind::Corrupt, *reason),
+        Error::Unexpected => Failure::new(ErrorKind::Internal, "the Redis server gave an answer of an unexpected form")
+            .of_statement()
+            .ambiguous(),
+        Error::Times => Failure::new(
+            ErrorKind::InvalidInput,
+            "the times of an imported record must be within the years 1970 and 10889, which is what a record can hold",
+        ),
+        Error::SlotsMove => Failure::new(
+            ErrorKind::Unavailable,
+            "a slot of the Redis Cluster is being moved, and a scan might miss its sessions; begin the scan again later",
+        ),
+        Error::SlotsMoved => Failure::new(
+            ErrorKind::Unavailable,
+            "a master or a slot of the Redis Cluster has changed since the scan began; begin the scan again",
+        )
+        .of_statement()
+        .with_transient(false),
+        Error::Closed => {
+            Failure::new(ErrorKind::Unavailable, "the store is closed").of_statement().with_transient(false)
+        }
+    }
 }
 
-fn source(error: &RedisError) -> Source {
-    Source { class: error.category().to_owned(), code: error.code().unwrap_or("none").to_owned() }
+/// A failure with the driver's class and code. Its text may contain keys, so it is not passed on (clause E2).
+fn of_driver((kind, message): Meaning, error: &RedisError) -> Failure {
+    let code = error.code().unwrap_or("none").to_owned();
+    let failure = Failure::new(kind, message).with_source(error.category().to_owned(), code);
+    // What is about one session has its own answer. A command that nobody knows may be about one of many.
+    if kind == ErrorKind::Internal { failure } else { failure.of_statement() }
 }
 
-fn classify(error: &RedisError) -> (ErrorKind, &'static str) {
+/// Whether an error leaves open what became of a command that was sent.
+fn leaves_open(error: &RedisError, is_cluster: bool) -> bool {
+    use Server::{Ask, CrossSlot, Moved, NoScript, ReadOnly, TryAgain};
+    match error.kind() {
+        Driver::Server(Ask | CrossSlot | Moved | NoScript | ReadOnly | TryAgain) => false,
+        // A Cluster's driver answers all commands in flight with the error that its look at the Cluster met.
+        Driver::Server(_) | Driver::Extension => {
+            let of_a_key = ["MISCONF", "NOREPLICAS", "OOM", "WRONGTYPE"];
+            is_cluster && !of_a_key.into_iter().any(|code| error.code() == Some(code))
+        }
+        _ => true,
+    }
+}
+
+/// Whether a connection broke that had been there.
+fn is_broken(error: &RedisError) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match error.kind() {
+        Driver::Io => {
+            let io = io_error(error).map(io::Error::kind);
+            io.is_none() || matches!(io, Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+        }
+        // Cut within an answer.
+        Driver::Parse => true,
+        _ => false,
+    }
+}
+
+/// Whether the next command needs a new connection: this one is gone, or leads to a replica.
+pub(crate) fn breaks_connection(error: &RedisError) -> bool {
+    error.is_unrecoverable_error() || error.is_io_error() || is_of_a_replica(error)
+}
+
+fn is_of_a_replica(error: &RedisError) -> bool {
+    matches!(error.kind(), Driver::Server(Server::ReadOnly | Server::MasterDown))
+}
+
+/// What an error of an attempt to connect means.
+fn connecting(error: &RedisError) -> Meaning {
+    match error.kind() {
+        Driver::Parse => (
+            ErrorKind::Config,
+            "what answers is no Redis server, or requires TLS (rediss://); check the address and the port",
+        ),
+        _ => meaning_of(error),
+    }
+}
+
+fn meaning_of(error: &RedisError) -> Meaning {
     match error.kind() {
         Driver::Io if error.is_timeout() => (ErrorKind::Timeout, "no answer from the Redis server in time"),
         Driver::Io => of_tls(error).unwrap_or(NO_CONNECTION),
+        Driver::Parse => {
+            (ErrorKind::Unavailable, "the connection to the Redis server broke in the middle of an answer")
+        }
         Driver::ClusterConnectionNotFound => NO_CONNECTION,
         // The driver names nothing else so.
         Driver::InvalidClientConfig if error.to_string().contains("sentinel") => (
             ErrorKind::Config,
-            "what answers is no Sentinel; `Server::sentinel` takes the addresses of Sentinels, not of a master",
+            "what answers is no Sentinel; `RedisEndpoint::sentinel` takes the addresses of Sentinels, not of a master",
         ),
-        Driver::Parse => {
-            (ErrorKind::Config, "what answers is no Redis server, or wants TLS (rediss://); check the address")
-        }
         Driver::MasterNameNotFoundBySentinel => (
             ErrorKind::Unavailable,
             "no Sentinel knows a master of this name now; if that lasts, check the name and the Sentinels",
@@ -57,16 +202,16 @@ fn classify(error: &RedisError) -> (ErrorKind, &'static str) {
     }
 }
 
-/// What rustls has found wrong.
-#[cfg(feature = "tls")]
-fn of_tls(error: &RedisError) -> Option<(ErrorKind, &'static str)> {
-    use std::error::Error as StdError;
-    use std::sync::Arc;
-
+fn io_error(error: &RedisError) -> Option<&io::Error> {
     // The driver shares its sources.
     let shared = error.source()?.downcast_ref::<Arc<dyn StdError + Send + Sync>>()?;
-    let cause = shared.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()?;
-    Some(match cause {
+    shared.downcast_ref()
+}
+
+/// What rustls has found wrong.
+#[cfg(feature = "tls")]
+fn of_tls(error: &RedisError) -> Option<Meaning> {
+    Some(match io_error(error)?.get_ref()?.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(_) => (
             ErrorKind::Config,
             "the Redis server's TLS certificate is not trusted, or is for another name than the URL's; \
@@ -77,27 +222,31 @@ fn of_tls(error: &RedisError) -> Option<(ErrorKind, &'static str)> {
 }
 
 #[cfg(not(feature = "tls"))]
-fn of_tls(_error: &RedisError) -> Option<(ErrorKind, &'static str)> {
+fn of_tls(_error: &RedisError) -> Option<Meaning> {
     None
 }
 
-const NO_CONNECTION: (ErrorKind, &str) = (
+const NO_CONNECTION: Meaning = (
     ErrorKind::Unavailable,
-    "no connection to the Redis server; is it running, is its address right, and does it want TLS (rediss://)?",
+    "no connection to the Redis server; is it running, is its address right, and does it require TLS (rediss://)?",
 );
 
-const WRONG_PASSWORD: (ErrorKind, &str) =
+const WRONG_PASSWORD: Meaning =
     (ErrorKind::Config, "the Redis server refuses the user or the password; set them in the URL");
 
-pub(crate) const LACKS_RIGHTS: (ErrorKind, &str) =
+const LACKS_RIGHTS: Meaning =
     (ErrorKind::Config, "the Redis user lacks rights; the page of session-store-redis lists the ACL it needs");
 
-const IS_A_REPLICA: (ErrorKind, &str) =
-    (ErrorKind::Unavailable, "the Redis server is a replica now, and takes no writes");
+const IS_A_REPLICA: Meaning = (ErrorKind::Unavailable, "the Redis server is a replica now, and takes no writes");
 
-const OTHER: (ErrorKind, &str) = (ErrorKind::Internal, "the Redis server refused a command of the store");
+const OTHER_TYPE: Meaning = (
+    ErrorKind::Corrupt,
+    "a key of another type is in the way of the store's; give the store a prefix that nothing else uses",
+);
 
-fn of_server(kind: Server, error: &RedisError) -> (ErrorKind, &'static str) {
+const OTHER: Meaning = (ErrorKind::Internal, "the Redis server refused a command of the store");
+
+fn of_server(kind: Server, error: &RedisError) -> Meaning {
     match kind {
         Server::BusyLoading => (ErrorKind::Unavailable, "the Redis server is still loading its data"),
         Server::ReadOnly => IS_A_REPLICA,
@@ -107,54 +256,52 @@ fn of_server(kind: Server, error: &RedisError) -> (ErrorKind, &'static str) {
         Server::Moved | Server::Ask => (
             ErrorKind::Unavailable,
             "the slot of this key is on a node of the Redis Cluster that is not known yet, or the client is not one for \
-             a Cluster; `Server::cluster` makes one",
+             a Cluster; `RedisEndpoint::cluster` makes one",
         ),
-        Server::CrossSlot => (ErrorKind::Config, "this is a Redis Cluster; use `Server::cluster`"),
+        Server::CrossSlot => (ErrorKind::Config, "this is a Redis Cluster; use `RedisEndpoint::cluster`"),
         Server::NoPerm => LACKS_RIGHTS,
         Server::ResponseError => of_text(error.detail().unwrap_or_default()),
         _ => OTHER,
     }
 }
 
-/// Errors without a code of their own.
-fn of_text(text: &str) -> (ErrorKind, &'static str) {
-    // Before Redis 7, an error inside a script came as a text.
+/// What errors without a code of their own contain. Before Redis 7, an error inside a script came as a text; also Redis 7
+/// says the last two of a command inside a script.
+const TEXTS: [(&str, Meaning); 8] = [
+    ("cannot be used with replica", IS_A_REPLICA),
+    ("max number of clients", (ErrorKind::Unavailable, "the Redis server has as many clients as it allows")),
+    (
+        "DB index is out of range",
+        (ErrorKind::Config, "the Redis server has no database of the number at the end of the URL"),
+    ),
+    (
+        "not allowed in cluster mode",
+        (ErrorKind::Config, "this is a Redis Cluster; use `RedisEndpoint::cluster`, without a database's number"),
+    ),
+    (
+        "cluster support disabled",
+        (ErrorKind::Config, "this is no Redis Cluster; give the URL of the one server instead"),
+    ),
+    ("permission", LACKS_RIGHTS),
+    ("can't access", LACKS_RIGHTS),
+    ("can't run", LACKS_RIGHTS),
+];
+
+fn of_text(text: &str) -> Meaning {
     let codes = ["OOM", "MISCONF", "READONLY", "NOREPLICAS", "WRONGTYPE", "NOPERM"];
     if let Some(code) = codes.into_iter().find(|code| text.contains(code)) {
         return of_code(code);
     }
-    if text.contains("cannot be used with replica") {
-        return IS_A_REPLICA;
-    }
-    if text.contains("max number of clients") {
-        return (ErrorKind::Unavailable, "the Redis server has as many clients as it allows");
-    }
-    if text.contains("DB index is out of range") {
-        return (ErrorKind::Config, "the Redis server has no database of the number at the end of the URL");
-    }
-    if text.contains("not allowed in cluster mode") {
-        return (ErrorKind::Config, "this is a Redis Cluster; use `Server::cluster`, without a database's number");
-    }
-    if text.contains("cluster support disabled") {
-        return (ErrorKind::Config, "this is no Redis Cluster; give the URL of the one server instead");
-    }
-    // Also Redis 7 says the latter two of a command inside a script.
-    if ["permission", "can't access", "can't run"].into_iter().any(|words| text.contains(words)) {
-        return LACKS_RIGHTS;
-    }
-    OTHER
+    TEXTS.into_iter().find(|(words, _)| text.contains(words)).map_or(OTHER, |(_, meaning)| meaning)
 }
 
-fn of_code(code: &str) -> (ErrorKind, &'static str) {
+fn of_code(code: &str) -> Meaning {
     match code {
         "NOAUTH" | "WRONGPASS" => WRONG_PASSWORD,
         "NOPERM" => LACKS_RIGHTS,
-        // The latter is what a WAIT is told whose server is demoted.
+        // The latter is what a server that is demoted answers to a WAIT.
         "READONLY" | "UNBLOCKED" => IS_A_REPLICA,
-        "WRONGTYPE" => (
-            ErrorKind::Corrupt,
-            "a key of another type is in the way of the store's; give the store a prefix that nothing else uses",
-        ),
+        "WRONGTYPE" => OTHER_TYPE,
         "OOM" => (ErrorKind::Unavailable, "the Redis server has used up its `maxmemory`; give it more"),
         "MISCONF" => (ErrorKind::Unavailable, "the Redis server cannot write to its disk, and takes no writes"),
         "NOREPLICAS" => (ErrorKind::Unavailable, "the Redis server has fewer replicas than it demands for a write"),
@@ -167,8 +314,33 @@ fn of_code(code: &str) -> (ErrorKind, &'static str) {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, error) = match self {
+            Self::Connect(error) => ("Connect", error),
+            Self::Command(error) => ("Command", error),
+            Self::Wait(error) => ("Wait", error),
+            Self::TooFewReplicas { confirmed, needed } => {
+                return write!(f, "TooFewReplicas({confirmed} of {needed})");
+            }
+            Self::Undecided(error) => return f.debug_tuple("Undecided").field(error).finish(),
+            Self::Corrupt(reason) => return f.debug_tuple("Corrupt").field(reason).finish(),
+            Self::Unexpected => return f.write_str("Unexpected"),
+            Self::Times => return f.write_str("Times"),
+            Self::SlotsMove => return f.write_str("SlotsMove"),
+            Self::SlotsMoved => return f.write_str("SlotsMoved"),
+            Self::Closed => return f.write_str("Closed"),
+        };
+        f.debug_tuple(name).field(&error.category()).field(&error.code().unwrap_or("none")).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
+    use ErrorKind::{Config, Corrupt, Internal, InvalidInput, Timeout, Unavailable};
+
     use super::*;
 
     fn answer(text: &str) -> RedisError {
@@ -176,52 +348,194 @@ mod tests {
         answer.extract_error().unwrap_err()
     }
 
-    #[test]
-    fn every_answer_of_a_server_has_its_kind() {
-        use ErrorKind::{Config, Corrupt, Internal, Unavailable};
-        let table = [
-            ("LOADING Redis is loading the dataset in memory", Unavailable),
-            ("READONLY You can't write against a read only replica.", Unavailable),
-            ("MASTERDOWN Link with MASTER is down", Unavailable),
-            ("CLUSTERDOWN The cluster is down", Unavailable),
-            ("TRYAGAIN Multiple keys request during rehashing of slot", Unavailable),
-            ("MOVED 3999 127.0.0.1:6381", Unavailable),
-            ("ASK 3999 127.0.0.1:6381", Unavailable),
-            ("OOM command not allowed when used memory > 'maxmemory'.", Unavailable),
-            ("MISCONF Redis is configured to save RDB snapshots", Unavailable),
-            ("NOREPLICAS Not enough good replicas to write.", Unavailable),
-            (
-                "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
-                Unavailable,
-            ),
-            ("ERR WAIT cannot be used with replica instances.", Unavailable),
-            ("BUSY Redis is busy running a script.", Unavailable),
-            ("ERR max number of clients reached", Unavailable),
-            ("ERR Error running script: @user_script: 1: -OOM command not allowed", Unavailable),
-            ("NOAUTH Authentication required.", Config),
-            ("WRONGPASS invalid username-password pair", Config),
-            ("NOPERM this user has no permissions to run the 'get' command", Config),
-            ("ERR This instance has cluster support disabled", Config),
-            ("CROSSSLOT Keys in request don't hash to the same slot", Config),
-            ("WRONGTYPE Operation against a key holding the wrong kind of value", Corrupt),
-            ("ERR Error running script: @user_script: 1: WRONGTYPE Operation against a key", Corrupt),
-            ("ERR unknown command 'EVALSHA'", Internal),
-            ("SOMETHING new", Internal),
-        ];
-        for (text, kind) in table {
-            let error = from_redis(&answer(text), false);
-            assert_eq!(error.kind(), kind, "{text}");
-            assert_eq!(error.is_transient(), kind == Unavailable, "{text}");
+    fn broken(kind: io::ErrorKind) -> RedisError {
+        io::Error::from(kind).into()
+    }
+
+    fn unparsable() -> RedisError {
+        redis::parse_redis_value(b"HTTP/1.1 400 Bad Request\r\n").unwrap_err()
+    }
+
+    /// All that the store learns of an error.
+    #[derive(Debug, Eq, PartialEq)]
+    struct Learned {
+        kind: ErrorKind,
+        retry: Retry,
+        is_ambiguous: bool,
+        is_of_statement: bool,
+        is_transient: bool,
+    }
+
+    fn learned(error: &Error, is_cluster: bool) -> Learned {
+        let failure = classify(error, is_cluster);
+        Learned {
+            kind: failure.kind(),
+            retry: failure.retry(),
+            is_ambiguous: failure.is_ambiguous(),
+            is_of_statement: !failure.may_be_of_record(),
+            is_transient: failure.into_error().is_transient(),
         }
+    }
+
+    /// Answers of a server: the kind, and whether the answer is final of a Cluster's node too.
+    const ANSWERS: [(&str, ErrorKind, bool); 30] = [
+        ("LOADING Redis is loading the dataset in memory", Unavailable, false),
+        ("READONLY You can't write against a read only replica.", Unavailable, true),
+        ("MASTERDOWN Link with MASTER is down", Unavailable, false),
+        ("CLUSTERDOWN Hash slot not served", Unavailable, false),
+        ("TRYAGAIN Multiple keys request during rehashing of slot", Unavailable, true),
+        ("MOVED 3999 127.0.0.1:6381", Unavailable, true),
+        ("ASK 3999 127.0.0.1:6381", Unavailable, true),
+        ("OOM command not allowed when used memory > 'maxmemory'.", Unavailable, true),
+        ("MISCONF Redis is configured to save RDB snapshots", Unavailable, true),
+        ("NOREPLICAS Not enough good replicas to write.", Unavailable, true),
+        (
+            "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+            Unavailable,
+            false,
+        ),
+        ("ERR WAIT cannot be used with replica instances.", Unavailable, false),
+        ("BUSY Redis is busy running a script.", Unavailable, false),
+        ("ERR max number of clients reached", Unavailable, false),
+        ("ERR Error running script: @user_script: 1: -OOM command not allowed", Unavailable, false),
+        ("NOAUTH Authentication required.", Config, false),
+        ("WRONGPASS invalid username-password pair", Config, false),
+        ("NOPERM this user has no permissions to run the 'get' command", Config, false),
+        ("ERR Error running script: The user executing the script can't run this command", Config, false),
+        ("DENIED Redis is running in protected mode", Config, false),
+        ("ERR DB index is out of range", Config, false),
+        ("ERR SELECT is not allowed in cluster mode", Config, false),
+        ("ERR This instance has cluster support disabled", Config, false),
+        ("CROSSSLOT Keys in request don't hash to the same slot", Config, true),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", Corrupt, true),
+        ("ERR Error running script: @user_script: 1: WRONGTYPE Operation against a key", Corrupt, false),
+        ("NOSCRIPT No matching script.", Internal, true),
+        ("ERR unknown command 'EVALSHA'", Internal, false),
+        ("ERR something new", Internal, false),
+        ("SOMETHING new", Internal, false),
+    ];
+
+    #[test]
+    fn an_answer_is_final_and_its_command_was_not_executed() {
+        for (text, kind, is_final_on_cluster) in ANSWERS {
+            for is_cluster in [false, true] {
+                let expected = Learned {
+                    kind,
+                    retry: Retry::Never,
+                    is_ambiguous: is_cluster && !is_final_on_cluster,
+                    is_of_statement: kind != Internal,
+                    is_transient: kind == Unavailable,
+                };
+                assert_eq!(learned(&Error::Command(answer(text)), is_cluster), expected, "{text}");
+            }
+            let waited = learned(&Error::Wait(answer(text)), false);
+            assert!(waited.is_ambiguous && waited.kind == kind && waited.retry == Retry::Never, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_ambiguous_and_no_connection_is_not() {
+        use io::ErrorKind::{
+            BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, NotConnected, NotFound, TimedOut,
+            UnexpectedEof,
+        };
+        let row = |kind, retry, is_ambiguous| Learned {
+            kind,
+            retry,
+            is_ambiguous,
+            is_of_statement: true,
+            is_transient: kind != Config,
+        };
+        for kind in [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof] {
+            let broke = row(Unavailable, Retry::UntilDeadline, true);
+            assert_eq!(learned(&Error::Command(broken(kind)), false), broke, "{kind}");
+        }
+        for kind in [ConnectionRefused, NotConnected, NotFound] {
+            let none = row(Unavailable, Retry::Never, true);
+            assert_eq!(learned(&Error::Command(broken(kind)), false), none, "{kind}");
+        }
+        assert_eq!(learned(&Error::Command(broken(TimedOut)), false), row(Timeout, Retry::Never, true));
+        assert_eq!(learned(&Error::Command(unparsable()), false), row(Unavailable, Retry::UntilDeadline, true));
+        for kind in [BrokenPipe, ConnectionRefused, ConnectionReset, NotConnected, NotFound] {
+            let none = row(Unavailable, Retry::Never, false);
+            assert_eq!(learned(&Error::Connect(broken(kind)), false), none, "{kind}");
+        }
+        assert_eq!(learned(&Error::Connect(broken(TimedOut)), false), row(Timeout, Retry::Never, false));
+        assert_eq!(learned(&Error::Connect(unparsable()), false), row(Config, Retry::Never, false));
+    }
+
+    #[test]
+    fn what_the_driver_finds_wrong_is_final() {
+        let table = [
+            (Driver::ClusterConnectionNotFound, Unavailable),
+            (Driver::MasterNameNotFoundBySentinel, Unavailable),
+            (Driver::AuthenticationFailed, Config),
+            (Driver::InvalidClientConfig, Config),
+            (Driver::EmptySentinelList, Config),
+            (Driver::RESP3NotSupported, Config),
+            (Driver::Client, Internal),
+            (Driver::UnexpectedReturnType, Internal),
+        ];
+        for (kind, expected) in table {
+            let error = || RedisError::from((kind, "the driver's text"));
+            let row = |is_ambiguous| Learned {
+                kind: expected,
+                retry: Retry::Never,
+                is_ambiguous,
+                is_of_statement: expected != Internal,
+                is_transient: expected == Unavailable,
+            };
+            assert_eq!(learned(&Error::Command(error()), false), row(true), "{kind:?}");
+            assert_eq!(learned(&Error::Connect(error()), false), row(false), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_backend_finds_wrong() {
+        let row = |kind, is_ambiguous, is_of_statement, is_transient| Learned {
+            kind,
+            retry: Retry::Never,
+            is_ambiguous,
+            is_of_statement,
+            is_transient,
+        };
+        let table = [
+            (Error::TooFewReplicas { confirmed: 0, needed: 1 }, row(Unavailable, true, true, true)),
+            (Error::Undecided(Box::new(Error::Command(answer("READONLY")))), row(Unavailable, true, true, true)),
+            (
+                Error::Undecided(Box::new(Error::Command(broken(io::ErrorKind::BrokenPipe)))),
+                row(Unavailable, true, true, true),
+            ),
+            (Error::Corrupt("a reason"), row(Corrupt, false, false, false)),
+            (Error::Unexpected, row(Internal, true, true, false)),
+            (Error::Times, row(InvalidInput, false, false, false)),
+            (Error::SlotsMove, row(Unavailable, false, true, true)),
+            (Error::SlotsMoved, row(Unavailable, false, true, false)),
+            (Error::Closed, row(Unavailable, false, true, false)),
+        ];
+        for (error, expected) in table {
+            assert_eq!(learned(&error, false), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_type_is_a_corrupt_record() {
+        for text in ["WRONGTYPE Operation", "ERR Error running script: WRONGTYPE Operation"] {
+            assert!(matches!(Error::of_record(answer(text)), Error::Corrupt(_)));
+        }
+        assert!(matches!(Error::of_record(answer("OOM")), Error::Command(_)));
     }
 
     #[test]
     fn the_texts_of_the_server_are_not_passed_on() {
         for text in ["WRONGTYPE secret", "ERR secret", "SECRET secret", "NOPERM secret", "MOVED 1 secret:1"] {
-            let error = from_redis(&answer(text), true);
-            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap();
-            for shown in [error.to_string(), format!("{error:?}"), source] {
-                assert!(!shown.contains("secret"), "{shown}");
+            for error in [Error::Command(answer(text)), Error::Connect(answer(text)), Error::Wait(answer(text))] {
+                let debug = format!("{error:?}");
+                let error = classify(&error, false).into_error();
+                let source = std::error::Error::source(&error).map(ToString::to_string).unwrap();
+                for shown in [error.to_string(), format!("{error:?}"), source].into_iter().chain(iter::once(debug)) {
+                    assert!(!shown.contains("secret"), "{shown}");
+                }
             }
         }
     }

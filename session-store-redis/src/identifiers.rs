@@ -1,5 +1,8 @@
 //! The names of the keys.
 
+use std::io::Write as _;
+
+use redis::{Cmd, RedisWrite as _};
 use session_store_core::{Namespace, SessionKey, UserId};
 
 /// The two kinds of keys. A namespace has no NUL, so none begins with another's name and its NUL (N1).
@@ -33,6 +36,11 @@ impl Keys {
         [&self.sessions, key.as_bytes().as_slice()].concat()
     }
 
+    /// Adds the name of a session's key to a command.
+    pub(crate) fn add_session(&self, command: &mut Cmd, key: &SessionKey) {
+        add_parts(command, &[&self.sessions, key.as_bytes()]);
+    }
+
     pub(crate) fn index(&self, user: &UserId) -> Vec<u8> {
         self.index_of(user.as_str().as_bytes())
     }
@@ -57,6 +65,15 @@ impl Keys {
         }
         pattern.push(b'*');
         pattern
+    }
+}
+
+/// Adds one argument to a command that is made of these parts.
+pub(crate) fn add_parts(command: &mut Cmd, parts: &[&[u8]]) {
+    let mut argument = command.writer_for_next_arg();
+    for part in parts {
+        // Into memory, which does not fail.
+        let _ = argument.write_all(part);
     }
 }
 

@@ -1,11 +1,15 @@
 //! The bytes of a record; `scripts/prelude.lua` describes and writes them.
 
-use bytes::Bytes;
-use session_store_core::{Error, Meta, Result, SessionKey, Timestamp, UserId, Version};
+use bytes::{Buf as _, Bytes};
+use session_store_core::{Meta, SessionKey, Timestamp, UserId, Version};
 
-/// The longest part that is not data: what lists on Cluster read.
-#[cfg(feature = "cluster")]
-pub(crate) const LONGEST_HEAD: usize = 50 + UserId::MAX_LEN;
+use crate::error::Error;
+
+/// The longest part that is not data: what a scan reads.
+pub(crate) const LONGEST_HEAD: usize = HEAD + UserId::MAX_LEN;
+
+/// What is before the user.
+const HEAD: usize = 50;
 
 const SESSION: u8 = 1;
 const MOVED: u8 = 2;
@@ -30,42 +34,47 @@ pub(crate) struct Head {
 }
 
 /// Reads the head of a record, and refuses what no release has written (clause Z1).
-pub(crate) fn decode(key: &SessionKey, bytes: &[u8]) -> Result<Stored> {
+pub(crate) fn decode(key: &SessionKey, bytes: &[u8]) -> Result<Stored, Error> {
     let stored = match bytes.split_first() {
         Some((&SESSION, rest)) => head(rest).map(Stored::Session),
         Some((&MOVED, rest)) if rest.len() == Version::LEN => Some(Stored::Moved),
         _ => None,
     };
-    let stored = stored.ok_or_else(|| no_record(key))?;
-    if let Stored::Session(head) = &stored {
-        head.meta.check(key)?;
+    match stored {
+        None => Err(Error::Corrupt(NO_RECORD)),
+        Some(Stored::Session(head)) if head.meta.check(key).is_err() => Err(Error::Corrupt(CONTRADICTORY)),
+        Some(stored) => Ok(stored),
     }
-    Ok(stored)
 }
 
-/// The error about bytes that no release has written.
-pub(crate) fn no_record(key: &SessionKey) -> Error {
-    Error::corrupt(key, "the bytes under the session's key are no record")
-}
+/// The reason for bytes that no release has written.
+pub(crate) const NO_RECORD: &str = "the bytes under the session's key are no record";
 
-/// A record of this user, or of nobody, whose times a script fills in.
-pub(crate) fn without_times(version: &Version, user: &str, data: &[u8]) -> Vec<u8> {
-    let mut record = Vec::with_capacity(50 + user.len() + data.len());
-    record.push(SESSION);
-    record.extend([0; 24]);
-    record.extend(version.as_bytes());
+/// The reason for times that no sequence of writes and touches leaves behind.
+pub(crate) const CONTRADICTORY: &str = "the times of the record contradict each other";
+
+/// Returns the parts of a record of this user, or of nobody, whose times a script fills in. `len` is that of the user.
+pub(crate) fn without_times<'a>(
+    version: &'a Version,
+    len: &'a [u8; 2],
+    user: &'a str,
+    data: &'a [u8],
+) -> [&'a [u8]; 7] {
     // Its mark: none.
-    record.extend([0; 7]);
-    // A user's name is short.
-    record.extend(u16::try_from(user.len()).unwrap_or(u16::MAX).to_be_bytes());
-    record.extend(user.as_bytes());
-    record.extend(data);
-    record
+    [&[SESSION], &[0; 24], version.as_bytes(), &[0; 7], len, user.as_bytes(), data]
+}
+
+/// A time in six bytes, if it fits.
+pub(crate) fn six_bytes(time: Timestamp) -> Option<[u8; 6]> {
+    let [0, 0, bytes @ ..] = time.as_millis().to_be_bytes() else { return None };
+    Some(bytes)
 }
 
 /// The data of a record whose head was read out of the same bytes, not copied.
 pub(crate) fn data(bytes: Vec<u8>, head: &Head) -> Bytes {
-    Bytes::from(bytes).slice(head.len..)
+    let mut bytes = Bytes::from(bytes);
+    bytes.advance(head.len);
+    bytes
 }
 
 fn head(mut bytes: &[u8]) -> Option<Head> {
@@ -79,7 +88,7 @@ fn head(mut bytes: &[u8]) -> Option<Head> {
         name => Some(UserId::new(std::str::from_utf8(name).ok()?).ok()?),
     };
     let meta = Meta { user, created_at, last_seen_at, expires_at, deadline, version };
-    Some(Head { meta, mark, len: 50 + user_len })
+    Some(Head { meta, mark, len: HEAD + user_len })
 }
 
 fn time(bytes: &mut &[u8]) -> Option<Timestamp> {
@@ -136,7 +145,15 @@ mod tests {
     fn every_truncation_of_the_head_is_corrupt() {
         for len in 0..55 {
             let error = decode(&KEY, &old()[..len]).unwrap_err();
-            assert_eq!(error.kind(), session_store_core::ErrorKind::Corrupt, "{len} bytes");
+            assert!(matches!(error, Error::Corrupt(_)), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_time_that_does_not_fit_is_refused() {
+        for (millis, fits) in [(0, true), (-1, false), ((1 << 48) - 1, true), (1 << 48, false), (i64::MAX, false)] {
+            let bytes = six_bytes(Timestamp::from_millis(millis));
+            assert_eq!(bytes.map(|bytes| i64::try_from(number(&bytes)).unwrap()), fits.then_some(millis));
         }
     }
 

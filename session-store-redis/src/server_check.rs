@@ -1,26 +1,21 @@
-//! Whether the server will do.
+//! Whether the server is supported.
 
 use session_store_core::{Error, ErrorKind, Result};
 
-use crate::error::LACKS_RIGHTS;
-use crate::shared::Shared;
-use crate::wire::parse;
+use crate::connection::Connections;
+use crate::error;
+use crate::protocol::parse;
 
 /// The oldest release: the first with `PXAT`.
 const OLDEST: (u32, u32) = (6, 2);
 
-/// Reads INFO of every server that holds keys.
-pub(crate) async fn servers(shared: &Shared, allow_eviction: bool) -> Result<()> {
-    match shared.ask_all(&redis::cmd("INFO"), shared.deadline()).await {
-        Ok(answers) => {
-            for (_, answer) in answers {
-                check(&Info(parse(answer)?), shared.is_cluster(), allow_eviction)?;
-            }
-            Ok(())
-        }
-        Err(error) if error.kind() == LACKS_RIGHTS.0 && error.to_string() == LACKS_RIGHTS.1 => {
+/// Reads INFO of every server that holds keys; of none, with a warning, if the user may not see it.
+pub(crate) async fn infos(connections: &Connections) -> Result<Vec<Info>, error::Error> {
+    match connections.ask_all(&redis::cmd("INFO")).await {
+        Ok(answers) => answers.into_iter().map(|(_, answer)| parse(answer).map(Info)).collect(),
+        Err(error) if error.lacks_rights() => {
             tracing::warn!("the Redis user may not see INFO, so version, role and `maxmemory-policy` are not checked");
-            Ok(())
+            Ok(Vec::new())
         }
         Err(error) => Err(error),
     }
@@ -40,15 +35,16 @@ impl Info {
     }
 }
 
+/// Refuses a server that is not supported, or not reached by the right kind of client.
 pub(crate) fn check(info: &Info, is_cluster: bool, allow_eviction: bool) -> Result<()> {
     // The latter is Valkey's.
     let mode = info.get("redis_mode").or_else(|| info.get("server_mode"));
     if mode == Some("sentinel") {
-        return Err(Error::config("this is a Sentinel; use `Server::sentinel` with the feature `sentinel`"));
+        return Err(Error::config("this is a Sentinel; use `RedisEndpoint::sentinel` with the feature `sentinel`"));
     }
     if mode == Some("cluster") && !is_cluster {
         return Err(Error::config(
-            "this is a node of a Redis Cluster; use `Server::cluster` with the feature `cluster`",
+            "this is a node of a Redis Cluster; use `RedisEndpoint::cluster` with the feature `cluster`",
         ));
     }
     if let Some((major, minor)) = info.version().filter(|version| *version < OLDEST) {

@@ -58,16 +58,21 @@ impl Redis {
         let mut connections = Vec::new();
         for url in urls {
             let client = redis::Client::open(url).map_err(failed)?;
-            connections.push(client.get_multiplexed_async_connection().await.map_err(failed)?);
+            let connection = client.get_multiplexed_async_connection_with_config(&patient()).await;
+            connections.push(connection.map_err(failed)?);
         }
         Ok(connections)
     }
 }
 
+/// The driver's own timeouts are one second and half a second, and the suite loads the machine.
+fn patient() -> redis::AsyncConnectionConfig {
+    let patience = Some(Duration::from_secs(10));
+    redis::AsyncConnectionConfig::new().set_connection_timeout(patience).set_response_timeout(patience)
+}
+
 fn pool(url: &str) -> Result<deadpool_redis::Pool> {
-    // The driver's own time-out is half a second, and the suite loads the machine.
-    let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
-    let manager = deadpool_redis::Manager::new_with_config(url, patient).map_err(failed)?;
+    let manager = deadpool_redis::Manager::new_with_config(url, patient()).map_err(failed)?;
     let pool = deadpool_redis::Pool::builder(manager).max_size(4);
     pool.runtime(deadpool_redis::Runtime::Tokio1).build().map_err(failed)
 }

@@ -7,7 +7,7 @@ use session_store_core::SetMode;
 use crate::case::{
     Context, HOUR, Outcome, SHORT, fail, key, key_beside, keys, keys_together, owned, timed, user, write,
 };
-use crate::check::{entries, gone, lists, live, same};
+use crate::check::{ensure, entries, gone, lists, live, same};
 use crate::gate::{MAX_STEPS, overlap, race};
 
 cases! {
@@ -78,6 +78,13 @@ async fn more_sessions_than_a_page_end(cx: Arc<Context>) -> Outcome {
     same(&store.count().await?, &0, "the count afterwards")
 }
 
+/// Verifies how many sessions ended while some of them got a new key. If a rotation takes more than one step (R4), a session
+/// may be counted under both keys.
+fn ended(cx: &Context, ended: u64, expected: u64) -> Outcome {
+    let twice = u64::from(!cx.harness().rotates_in_one_step()) * expected;
+    ensure((expected..=expected + twice).contains(&ended), || format!("{ended} sessions ended, and {expected} were live"))
+}
+
 /// Whether the rotation comes before or after: the session that was acknowledged before is dead, under
 /// both keys.
 async fn a_rotation_in_flight_does_not_escape(cx: Arc<Context>) -> Outcome {
@@ -87,7 +94,7 @@ async fn a_rotation_in_flight_does_not_escape(cx: Arc<Context>) -> Outcome {
         one.set(&from, &owned("data", &alice)?, SetMode::Create).await?;
         let write = write("rotated")?;
         let overlap = overlap(one.rotate(&from, &to, &write, None), steps, two.destroy_by_user(&alice, None)).await;
-        same(&overlap.other?, &1, "the sessions that ended")?;
+        ended(&cx, overlap.other?, 1)?;
         for key in [from, to] {
             gone(&*two, &key, "a key of a session that was rotated while all were ended").await?;
         }
@@ -107,7 +114,7 @@ async fn a_rotation_between_its_steps_does_not_escape(cx: Arc<Context>) -> Outco
         one.set(&from, &owned("data", &alice)?, SetMode::Create).await?;
         let write = write("rotated")?;
         let overlap = overlap(one.destroy_by_user(&alice, None), steps, two.rotate(&from, &to, &write, None)).await;
-        same(&overlap.held?, &1, "the sessions that ended")?;
+        ended(&cx, overlap.held?, 1)?;
         for key in [from, to] {
             gone(&*two, &key, "a key of a session that was rotated while all were ended").await?;
         }
@@ -137,7 +144,7 @@ async fn rotations_beside_it_do_not_escape(cx: Arc<Context>) -> Outcome {
         });
         let rotations: Vec<_> = rotations.collect();
         tokio::task::yield_now().await;
-        same(&two.destroy_by_user(&alice, None).await?, &10, "the sessions that ended")?;
+        ended(&cx, two.destroy_by_user(&alice, None).await?, 10)?;
         for rotation in rotations {
             rotation.await.map_err(|error| fail(error.to_string()))??;
         }

@@ -1,5 +1,6 @@
 //! What a backend is asked for, and what it answers.
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -131,6 +132,13 @@ impl Change {
             Self::Set(Set { mode, .. }) => matches!(mode, SetMode::Replace | SetMode::Update(_)),
             Self::Destroy(_) | Self::Import(_) | Self::Rotate(_) => false,
         }
+    }
+
+    /// Returns whether two changes of a session may begin together. A change that ends the session, or moves it, passes no
+    /// other kind of change that came before it.
+    pub(super) fn begins_with(&self, other: &Self) -> bool {
+        let is_save = |change: &Self| matches!(change, Self::Set(_) | Self::Touch(_) | Self::Import(_));
+        (is_save(self) && is_save(other)) || discriminant(self) == discriminant(other)
     }
 
     pub(super) fn overtakes(&self) -> bool {

@@ -1,5 +1,6 @@
 //! How requests wait, and become statements.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -149,9 +150,10 @@ impl<B: Backend> Engine<B> {
         W::has_turns().then(|| OwnTurn { engine: Arc::clone(self), key: *request.key() })
     }
 
-    /// Lets the next change of a session begin.
+    /// Ends a change of a session, and lets the next ones begin.
     fn begin_next(self: &Arc<Self>, key: &SessionKey) {
-        while let Some(item) = self.lanes.leave(key) {
+        let mut next = VecDeque::from(self.lanes.leave(key));
+        while let Some(item) = next.pop_front() {
             let Ok(runtime) = Handle::try_current() else {
                 // A runtime has ended. The callers have another.
                 self.give_back::<Changes>([item]);
@@ -164,23 +166,28 @@ impl<B: Backend> Engine<B> {
                     let batch = single.item.take().into_iter().collect();
                     single.engine.run_batch::<Changes>(batch).await;
                 });
-                return;
+                continue;
             }
             match queue.push(item) {
                 Ok(has_place) => {
                     if has_place {
                         Worker::<B, Changes>::start(self, queue, &runtime);
                     }
-                    return;
                 }
-                Err(item) => item.waiters.answer(Err(closed())),
+                Err(item) => {
+                    item.waiters.answer(Err(closed()));
+                    next.extend(self.lanes.leave(key));
+                }
             }
         }
     }
 
     /// Returns the next batch of a queue.
     fn take<W: Work<B>>(self: &Arc<Self>, queue: &Queue<W::Request, W::Answer>) -> Vec<Item<W::Request, W::Answer>> {
-        let Taken { batch, abandoned } = queue.take();
+        let Taken { batch, abandoned, merged } = queue.take(W::has_turns());
+        for request in merged {
+            drop(self.turn::<W>(&request));
+        }
         for Item { request, waiters } in abandoned {
             let turn = self.turn::<W>(&request);
             waiters.answer(Err(self.late(false)));
@@ -191,12 +198,10 @@ impl<B: Backend> Engine<B> {
 
     /// Gives requests back to their callers, and those that wait for them as well.
     fn give_back<W: Work<B>>(&self, items: impl IntoIterator<Item = Item<W::Request, W::Answer>>) {
-        for item in items {
-            let mut next = Some(item);
-            while let Some(Item { request, waiters }) = next {
-                next = W::skip(self, &request);
-                waiters.give_back(&request);
-            }
+        let mut items: VecDeque<_> = items.into_iter().collect();
+        while let Some(Item { request, waiters }) = items.pop_front() {
+            items.extend(W::skip(self, &request));
+            waiters.give_back(&request);
         }
     }
 

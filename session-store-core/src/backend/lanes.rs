@@ -16,13 +16,18 @@ use crate::SessionKey;
 ///
 /// One change of a session is under way at a time. So a session that many callers change takes one place in a batch and
 /// one lock in the database, and the others go on (clause O1).
-pub(super) struct Lanes([Mutex<KeyMap<Lane>>; SHARDS]);
+pub(super) struct Lanes {
+    shards: [Mutex<KeyMap<Lane>>; SHARDS],
+    /// How many changes begin together after they have waited.
+    per_turn: usize,
+}
 
 const SHARDS: usize = 16;
 
 #[derive(Default)]
 struct Lane {
     waiting: VecDeque<Item<Change, Verdict>>,
+    under_way: usize,
     /// The change under way, if its caller runs it.
     inline: Option<Arc<dyn Adopt>>,
 }
@@ -36,14 +41,14 @@ pub(super) enum Turn {
 }
 
 impl Lanes {
-    pub(super) fn new() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
+    pub(super) fn new(per_turn: usize) -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()), per_turn }
     }
 
     fn shard(&self, key: &SessionKey) -> MutexGuard<'_, KeyMap<Lane>> {
         let [.., last] = key.as_bytes();
-        let [first, ..] = &self.0;
-        self.0.get(usize::from(*last) % SHARDS).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
+        let [first, ..] = &self.shards;
+        self.shards.get(usize::from(*last) % SHARDS).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a change, or lets it wait behind the others of its session.
@@ -51,7 +56,7 @@ impl Lanes {
         let mut shard = self.shard(change.key());
         let lane = match shard.entry(*change.key()) {
             Place::Vacant(place) => {
-                place.insert(Lane::default());
+                place.insert(Lane { under_way: 1, ..Lane::default() });
                 return Turn::Now(change);
             }
             Place::Occupied(place) => place.into_mut(),
@@ -77,18 +82,13 @@ impl Lanes {
         }
     }
 
-    /// Ends the change under way, and returns the one that comes next.
-    pub(super) fn leave(&self, key: &SessionKey) -> Option<Item<Change, Verdict>> {
+    /// Ends a change that was under way, and returns those that come next.
+    pub(super) fn leave(&self, key: &SessionKey) -> Vec<Item<Change, Verdict>> {
         let mut shard = self.shard(key);
-        let lane = shard.get_mut(key)?;
+        let Some(lane) = shard.get_mut(key) else { return Vec::new() };
         let mut ended = std::mem::take(&mut lane.inline);
-        let next = loop {
-            match lane.waiting.pop_front() {
-                Some(item) if item.is_abandoned() => {}
-                next => break next,
-            }
-        };
-        if next.is_none() {
+        let next = lane.next(self.per_turn);
+        if lane.under_way == 0 {
             shard.remove(key);
         }
         drop(shard);
@@ -103,11 +103,33 @@ impl Lanes {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.values_mut().flat_map(|lane| std::mem::take(&mut lane.waiting)).collect::<Vec<_>>()
         };
-        self.0.iter().flat_map(lock).collect()
+        self.shards.iter().flat_map(lock).collect()
     }
 }
 
 impl Lane {
+    /// Ends a change, and begins the next ones if it was the last.
+    fn next(&mut self, most: usize) -> Vec<Item<Change, Verdict>> {
+        self.under_way = self.under_way.saturating_sub(1);
+        let mut next: Vec<Item<Change, Verdict>> = Vec::new();
+        if self.under_way > 0 {
+            return next;
+        }
+        while let Some(item) = self.waiting.pop_front() {
+            if item.is_abandoned() {
+                continue;
+            }
+            let may_join = next.first().is_none_or(|first| first.request.begins_with(&item.request));
+            if !may_join || next.len() >= most.max(1) {
+                self.waiting.push_front(item);
+                break;
+            }
+            next.push(item);
+        }
+        self.under_way = next.len();
+        next
+    }
+
     fn wait(&mut self, change: Change, deadline: Deadline) -> Receiver<Change, Verdict> {
         if let (Change::Touch(touch), Some(last)) = (&change, self.waiting.back_mut())
             && let Change::Touch(other) = &mut last.request

@@ -114,6 +114,15 @@ pub trait Backend: Debug + Send + Sync + 'static {
         0
     }
 
+    /// Returns how many changes of a session begin together after they have waited for one, with
+    /// [`ONE_CHANGE_PER_KEY`](Self::ONE_CHANGE_PER_KEY): several saves and touches, rotations, or removals.
+    ///
+    /// Return more if a change holds its record for a moment only, but is acknowledged much later: then many callers of one
+    /// session would wait for as many acknowledgements. Defaults to 1.
+    fn changes_per_turn(&self, _options: &StoreOptions) -> usize {
+        1
+    }
+
     /// Returns where the database keeps a key; keys of equal placement rotate in one step (W2). Defaults to 0.
     fn placement(&self, _key: &SessionKey) -> u16 {
         0

@@ -257,9 +257,9 @@ impl<R: Mergeable, A> Queue<R, A> {
     ///
     /// Requests come from the front, up to the limits. One that is the same as the last one about its key shares its
     /// answer, and takes no place in the batch.
-    pub(super) fn take(&self) -> Taken<R, A> {
+    pub(super) fn take(&self, has_turns: bool) -> Taken<R, A> {
         let mut state = self.state();
-        let mut taken = Taken { batch: Vec::new(), abandoned: Vec::new() };
+        let mut taken = Taken { batch: Vec::new(), abandoned: Vec::new(), merged: Vec::new() };
         let (mut bytes, mut places) = (0_usize, KeyMap::<usize>::default());
         let (has_one, now) = (state.waiting.len() == 1, Deadline::now());
         while let Some(item) = state.waiting.pop_front() {
@@ -278,6 +278,7 @@ impl<R: Mergeable, A> Queue<R, A> {
                 && same.request.merge(&item.request)
             {
                 same.waiters.absorb(item.waiters);
+                taken.merged.extend(has_turns.then_some(item.request));
                 continue;
             }
             let size = self.group.overhead.saturating_add(item.request.data_len());
@@ -302,4 +303,6 @@ pub(super) struct Taken<R, A> {
     pub(super) batch: Vec<Item<R, A>>,
     /// Those whose callers have gone away, or have run out of time.
     pub(super) abandoned: Vec<Item<R, A>>,
+    /// Those that share the answer of another, if each has a turn that it must end.
+    pub(super) merged: Vec<R>,
 }

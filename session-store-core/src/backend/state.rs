@@ -32,7 +32,7 @@ impl<B: Backend> Engine<B> {
             reads: Arc::new(Queue::new(backend.read_group(&options))),
             changes: backend.change_groups(&options).into_iter().map(|group| Arc::new(Queue::new(group))).collect(),
             rotations: Arc::new(Queue::new(Group::single())),
-            lanes: Lanes::new(),
+            lanes: Lanes::new(backend.changes_per_turn(&options)),
             lone: Semaphore::new(backend.lone_statements()),
             is_closed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),

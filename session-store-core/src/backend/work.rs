@@ -36,8 +36,8 @@ pub(super) trait Work<B: Backend>: Send + Sync + 'static {
     /// Records that the caller of a request runs it, until somebody waits for it.
     fn set_inline(engine: &Engine<B>, request: &SessionKey, inline: Arc<dyn Adopt>, runtime: &Handle);
 
-    /// Ends a request that never began, and removes the one that waited for it.
-    fn skip(engine: &Engine<B>, request: &Self::Request) -> Option<Item<Self::Request, Self::Answer>>;
+    /// Ends a request that never began, and removes those that waited for it and come next.
+    fn skip(engine: &Engine<B>, request: &Self::Request) -> Vec<Item<Self::Request, Self::Answer>>;
 
     /// Runs one statement for all requests.
     async fn run(
@@ -87,8 +87,8 @@ impl<B: Backend> Work<B> for Reads {
 
     fn set_inline(_engine: &Engine<B>, _key: &SessionKey, _inline: Arc<dyn Adopt>, _runtime: &Handle) {}
 
-    fn skip(_engine: &Engine<B>, _lookup: &Lookup) -> Option<Item<Lookup, IfChanged>> {
-        None
+    fn skip(_engine: &Engine<B>, _lookup: &Lookup) -> Vec<Item<Lookup, IfChanged>> {
+        Vec::new()
     }
 
     async fn run(backend: &B, call: &Call, lookups: &[Lookup]) -> Result<Vec<Result<IfChanged, B::Error>>, B::Error> {
@@ -158,8 +158,8 @@ impl<B: Backend> Work<B> for Changes {
         engine.lanes.set_inline(key, inline, runtime);
     }
 
-    fn skip(engine: &Engine<B>, change: &Change) -> Option<Item<Change, Verdict>> {
-        if B::ONE_CHANGE_PER_KEY { engine.lanes.leave(change.key()) } else { None }
+    fn skip(engine: &Engine<B>, change: &Change) -> Vec<Item<Change, Verdict>> {
+        if B::ONE_CHANGE_PER_KEY { engine.lanes.leave(change.key()) } else { Vec::new() }
     }
 
     async fn run(backend: &B, call: &Call, changes: &[Change]) -> Result<Vec<Result<Verdict, B::Error>>, B::Error> {

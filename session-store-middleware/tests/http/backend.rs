@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use testkit::servers::RedisServer;
 use session_store_core::{
     Entry, Error, ErrorKind, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
 };
 use session_store_memory::MemoryStore;
 use session_store_redis::RedisStore;
+use testkit::servers::RedisServer;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {

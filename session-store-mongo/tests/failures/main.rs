@@ -6,9 +6,11 @@
 
 mod close;
 mod collections;
+mod corrupt;
 mod database;
 mod dropped;
 mod expiry;
+mod hot_session;
 mod indexes;
 mod lost_answers;
 mod pool;

@@ -2,7 +2,7 @@
 
 use session_store_core::{Error, SessionStore as _};
 use session_store_mongo::mongodb::bson::doc;
-use session_store_mongo::{Builder, MongoStore};
+use session_store_mongo::{MongoStore, MongoStoreBuilder};
 use testkit::failures::operations::Operation::{
     self, Clear, Count, Create, Destroy, DestroyByUser, Get, List, Ping, Prune, Replace, Rotate, Touch, Update, Upsert,
 };
@@ -52,7 +52,7 @@ fn all_but(without: Option<&str>) -> Vec<&'static str> {
     RIGHTS.iter().map(|(right, _)| *right).filter(|right| Some(*right) != without).collect()
 }
 
-fn store(url: &str) -> Builder {
+fn store(url: &str) -> MongoStoreBuilder {
     MongoStore::builder(url).collection(APP)
 }
 

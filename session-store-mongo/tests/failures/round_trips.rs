@@ -39,7 +39,7 @@ async fn an_operation_on_a_session_is_one_command_and_a_refusal_two_at_the_most(
         let names = watched.names();
         assert_eq!(names[0], command_of(operation), "{operation:?}");
         // Which refusal it is may take a look.
-        let looks = matches!(operation, Operation::Update | Operation::Rotate);
+        let looks = matches!(operation, Operation::Create | Operation::Update | Operation::Rotate);
         assert_eq!(names.len(), 1 + usize::from(looks), "{operation:?}: {again:?}");
     }
 }

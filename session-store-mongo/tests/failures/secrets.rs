@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use session_store_core::{Error, Owner, Page, SessionKey, SessionStore, SetMode, UserId, Write};
-use session_store_mongo::Server;
+use session_store_mongo::MongoEndpoint;
 use session_store_mongo::mongodb::bson::{Bson, doc};
 use testkit::failures::operations::{Fixture, Operation, all};
 use testkit::failures::refused_builds::PASSWORD;
@@ -129,7 +129,7 @@ async fn no_error_no_debug_text_and_no_trace_shows_a_secret() {
     database.user(USER, PASSWORD, &ALL_RIGHTS).await;
     let url = database.url_of(&USER.replace(' ', "%20"), PASSWORD);
     let (mut keys, mut texts) = (Vec::new(), Vec::new());
-    texts.push(format!("{:?}", Server::from(url.as_str())));
+    texts.push(format!("{:?}", MongoEndpoint::from(url.as_str())));
     texts.push(format!("{:?}", impatient(url.as_str())));
     texts.push(all_text(&builder(url.replace(PASSWORD, "opensesame2")).build().await.unwrap_err()));
     texts.push(all_text(&builder(url.replace("/shop", "/")).build().await.unwrap_err()));

@@ -165,13 +165,13 @@ async fn sweeps_end(database: &Database, store: MongoStore) {
 #[tokio::test]
 async fn a_sweep_ends_in_its_own_timeout() {
     let database = Database::alone(&[]).await;
-    sweeps_end(&database, builder(database.url()).sweep_timeout(SHORT).build().await.unwrap()).await;
+    sweeps_end(&database, builder(database.url()).bulk_timeout(SHORT).build().await.unwrap()).await;
 }
 
 #[tokio::test]
 async fn each_command_of_a_sweep_has_the_operation_timeout() {
     let database = Database::alone(&[]).await;
-    let patient = impatient(database.url()).sweep_timeout(Duration::from_mins(1));
+    let patient = impatient(database.url()).bulk_timeout(Duration::from_mins(1));
     sweeps_end(&database, patient.build().await.unwrap()).await;
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use session_store_core::{Error, ErrorKind};
 use session_store_mongo::mongodb::Client;
 use session_store_mongo::mongodb::options::ClientOptions;
-use session_store_mongo::{Builder, MongoStore, Server};
+use session_store_mongo::{MongoEndpoint, MongoStore, MongoStoreBuilder};
 use testkit::failures::refused_builds::{CONNECT_TIMEOUT, PASSWORD, assert_refused, refusal};
 use testkit::servers::{MongoServer, free_port};
 use testkit::web_server::answer_http;
@@ -15,13 +15,13 @@ use tokio::net::TcpListener;
 use crate::database::{ALL_RIGHTS, Database};
 use crate::support::{APP, assert_works, builder, open};
 
-async fn refused(server: impl Into<Server>) -> Error {
+async fn refused(server: impl Into<MongoEndpoint>) -> Error {
     let builder = builder(server).connect_timeout(CONNECT_TIMEOUT).operation_timeout(CONNECT_TIMEOUT);
     refusal(format!("{builder:?}"), CONNECT_TIMEOUT, builder.build()).await
 }
 
 /// The URL, and a client and a database that are made of it.
-async fn ways(url: &str) -> [Server; 3] {
+async fn ways(url: &str) -> [MongoEndpoint; 3] {
     let mut options = ClientOptions::parse(url).await.unwrap();
     options.server_selection_timeout = Some(CONNECT_TIMEOUT / 2);
     let client = || Client::with_options(options.clone()).unwrap();
@@ -43,7 +43,7 @@ async fn a_wrong_user_or_password_is_an_error_of_the_configuration() {
     let store = open(url.as_str()).await;
     assert_works(&store).await;
     assert!(!format!("{store:?}").contains(PASSWORD));
-    assert!(!format!("{:?}", Server::from(url)).contains(PASSWORD));
+    assert!(!format!("{:?}", MongoEndpoint::from(url)).contains(PASSWORD));
 }
 
 #[tokio::test]
@@ -114,23 +114,23 @@ async fn settings_out_of_their_bounds_are_refused_before_anything_is_sent() {
     // Nobody listens there.
     let nowhere = || MongoStore::builder("mongodb://127.0.0.1:1/shop?serverSelectionTimeoutMS=20");
     let bad = [
-        (nowhere().data_limit(0), "data limit"),
-        (nowhere().data_limit((15 << 20) + 1), "data limit"),
-        (nowhere().data_limit(usize::MAX), "data limit"),
-        (nowhere().connections(0), "1 to 10000 connections"),
-        (nowhere().connections(10_001), "1 to 10000 connections"),
-        (nowhere().connections(u32::MAX), "1 to 10000 connections"),
-        (nowhere().batch_size(0), "1 to 10000 sessions"),
-        (nowhere().batch_size(10_001), "1 to 10000 sessions"),
-        (nowhere().batches_in_flight(0), "1 batch at least"),
-        (nowhere().operation_timeout(Duration::ZERO), "operation timeout"),
-        (nowhere().operation_timeout(Duration::from_micros(999)), "operation timeout"),
-        (nowhere().operation_timeout(DAY + MILLI), "operation timeout"),
-        (nowhere().operation_timeout(Duration::MAX), "operation timeout"),
-        (nowhere().connect_timeout(Duration::ZERO), "connect timeout"),
-        (nowhere().connect_timeout(Duration::MAX), "connect timeout"),
-        (nowhere().sweep_timeout(Duration::ZERO), "sweep timeout"),
-        (nowhere().sweep_timeout(Duration::MAX), "sweep timeout"),
+        (nowhere().data_limit(0), "data_limit must be between 1 and 15728640 bytes"),
+        (nowhere().data_limit((15 << 20) + 1), "data_limit"),
+        (nowhere().data_limit(usize::MAX), "data_limit"),
+        (nowhere().connections(0), "connections must be between 1 and 10,000"),
+        (nowhere().connections(10_001), "connections must be between 1 and 10,000"),
+        (nowhere().connections(u32::MAX), "connections must be between 1 and 10,000"),
+        (nowhere().batch_size(0), "batch_size must be between 1 and 10,000"),
+        (nowhere().batch_size(10_001), "batch_size must be between 1 and 10,000"),
+        (nowhere().batches_in_flight(0), "batches_in_flight"),
+        (nowhere().operation_timeout(Duration::ZERO), "operation_timeout"),
+        (nowhere().operation_timeout(Duration::from_micros(999)), "operation_timeout"),
+        (nowhere().operation_timeout(DAY + MILLI), "operation_timeout"),
+        (nowhere().operation_timeout(Duration::MAX), "operation_timeout"),
+        (nowhere().connect_timeout(Duration::ZERO), "connect_timeout"),
+        (nowhere().connect_timeout(Duration::MAX), "connect_timeout"),
+        (nowhere().bulk_timeout(Duration::ZERO), "bulk_timeout"),
+        (nowhere().bulk_timeout(Duration::MAX), "bulk_timeout"),
         (nowhere().collection(""), "namespace"),
         (nowhere().collection("x".repeat(41)), "namespace"),
         (nowhere().collection("a\0b"), "namespace"),
@@ -158,7 +158,7 @@ async fn settings_out_of_their_bounds_are_refused_before_anything_is_sent() {
         nowhere().batch_size(10_000),
         nowhere().batches_in_flight(usize::MAX),
         nowhere().operation_timeout(DAY),
-        nowhere().sweep_timeout(MILLI),
+        nowhere().bulk_timeout(MILLI),
         nowhere().collection("x".repeat(40)),
         nowhere().collection("*?[a]{b}\\ \n\u{e9}\"'.1"),
         nowhere().collection("systems"),
@@ -170,7 +170,7 @@ async fn settings_out_of_their_bounds_are_refused_before_anything_is_sent() {
     }
 }
 
-async fn is_refused(builder: Builder, kind: ErrorKind, named: &str) {
+async fn is_refused(builder: MongoStoreBuilder, kind: ErrorKind, named: &str) {
     let text = format!("{builder:?}");
     assert_refused(&builder.build().await.expect_err(&text), kind, named);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_store_core::{SessionStore, SetMode, Write};
-use session_store_mongo::{Builder, MongoStore, Server};
+use session_store_mongo::{MongoEndpoint, MongoStore, MongoStoreBuilder};
 use testkit::failures::operations::{Operation, all};
 
 pub(crate) use testkit::failures::common::*;
@@ -12,11 +12,11 @@ pub(crate) use testkit::failures::errors::*;
 /// The collection.
 pub(crate) const APP: &str = "app";
 
-pub(crate) fn builder(server: impl Into<Server>) -> Builder {
+pub(crate) fn builder(server: impl Into<MongoEndpoint>) -> MongoStoreBuilder {
     MongoStore::builder(server).collection(APP).ensure_indexes()
 }
 
-pub(crate) async fn open(server: impl Into<Server>) -> MongoStore {
+pub(crate) async fn open(server: impl Into<MongoEndpoint>) -> MongoStore {
     builder(server).build().await.unwrap()
 }
 
@@ -34,6 +34,6 @@ pub(crate) async fn leave_a_dead_session(store: &dyn SessionStore) {
 }
 
 /// A store that gives up soon, and sooner where there is no connection.
-pub(crate) fn impatient(server: impl Into<Server>) -> Builder {
-    builder(server).operation_timeout(SHORT).connect_timeout(SHORT * 2 / 3).sweep_timeout(SHORT)
+pub(crate) fn impatient(server: impl Into<MongoEndpoint>) -> MongoStoreBuilder {
+    builder(server).operation_timeout(SHORT).connect_timeout(SHORT * 2 / 3).bulk_timeout(SHORT)
 }

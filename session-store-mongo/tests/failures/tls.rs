@@ -2,7 +2,7 @@
 
 use rustls::crypto::{aws_lc_rs, ring};
 use session_store_core::Error;
-use session_store_mongo::Server;
+use session_store_mongo::MongoEndpoint;
 use session_store_mongo::mongodb::Client;
 use session_store_mongo::mongodb::options::ClientOptions;
 use testkit::certificates::{certificate_of_localhost, new_authority};
@@ -39,7 +39,7 @@ impl TlsServer {
     }
 }
 
-async fn refused(server: impl Into<Server>) -> Error {
+async fn refused(server: impl Into<MongoEndpoint>) -> Error {
     let builder = builder(server).connect_timeout(CONNECT_TIMEOUT).operation_timeout(CONNECT_TIMEOUT);
     refusal(format!("{builder:?}"), CONNECT_TIMEOUT, builder.build()).await
 }

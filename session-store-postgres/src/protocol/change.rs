@@ -1,278 +1,374 @@
-//! The operations on one session, many in one statement.
+//! Changes of sessions.
 
 use std::collections::HashMap;
-use std::marker::PhantomData;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use session_store_core::batch::{Batch, BatchLimits, Batcher};
-use session_store_core::{
-    Error, Owner, Pauses, Record, Result, SessionKey, SetMode, Timestamp, Version, Write, async_trait,
-};
+use session_store_core::backend::{Change, Deadline, Destroy, Import, Rotate, Set, Touch, Verdict};
+use session_store_core::{Owner, SessionKey, SetMode, UserId, Write};
 use sqlx::postgres::PgRow;
 
-use crate::error::{is_held_up, unexpected};
-use crate::link::{Effect, Link};
+use super::{Forms, Statements};
+use crate::error::Error;
 use crate::record::{self, value};
-use crate::sql::{Sql, Statement};
 use crate::value::Value;
 
-/// What is said where another transaction held a row for too long.
-pub(crate) const HELD: &str = "another transaction holds the session's row; nothing was changed";
+const KEY: (&str, &str) = ("key", "bytea");
 
-/// About how many bytes a request takes besides what it carries.
-const FRAME: usize = 128;
+pub(super) const SET_VALUES: [(&str, &str); 9] = [
+    KEY,
+    ("mode", "text"),
+    ("expected", "bytea"),
+    ("version", "bytea"),
+    ("ownership", "text"),
+    ("owner", "bytea"),
+    ("idle", "bigint"),
+    ("absolute", "bigint"),
+    ("data", "bytea"),
+];
 
-/// What a statement says of a key.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Verdict {
-    Ok,
-    Exists,
-    Missing,
-    Conflict,
-    /// Another statement holds the row, or has inserted it: nothing is changed, and it is to be asked again.
-    Busy,
+/// S1 to S8. It returns the keys with their verdicts; none for a key that another statement has inserted or changed
+/// meanwhile.
+const SET: &str = "
+WITH want AS {want}, locked AS MATERIALIZED (
+    SELECT t.* FROM {brief_wait}want CROSS JOIN LATERAL (
+        SELECT t.key, t.ctid, t.owner, t.created_at, t.expires_at, t.deadline, t.version FROM {table} AS t
+        WHERE t.key = want.key
+        FOR UPDATE{skip}
+    ) AS t
+), {clock}, judged AS MATERIALIZED (
+    SELECT want.key, clock.now, clock.now + want.idle AS idle_end, want.absolute, want.version, want.data,
+        locked.ctid AS place,
+        CASE WHEN locked.expires_at > clock.now THEN locked.created_at ELSE clock.now END AS created_at,
+        CASE
+            WHEN want.ownership = 'user' THEN want.owner
+            WHEN want.ownership = 'keep' AND locked.expires_at > clock.now THEN locked.owner
+        END AS owner,
+        CASE
+            WHEN locked.key IS NULL AND {is_held} THEN 'busy'
+            WHEN locked.expires_at > clock.now THEN CASE
+                WHEN {unreadable locked} THEN 'corrupt'
+                WHEN want.mode = 'create' THEN 'exists'
+                WHEN want.mode = 'update' AND locked.version <> want.expected THEN 'conflict'
+                ELSE 'ok'
+            END
+            WHEN want.mode IN ('replace', 'update') THEN 'missing'
+            ELSE 'ok'
+        END AS verdict
+    FROM clock CROSS JOIN want LEFT JOIN locked ON locked.key = want.key
+), updated AS (
+    UPDATE {table} AS t SET owner = j.owner, created_at = j.created_at, last_seen_at = j.now,
+        expires_at = LEAST(j.idle_end, j.created_at + j.absolute), deadline = j.created_at + j.absolute,
+        prune_at = LEAST(t.prune_at, j.idle_end, j.created_at + j.absolute), version = j.version, data = j.data
+    FROM judged AS j WHERE {at} AND j.verdict = 'ok'
+    RETURNING t.key
+){insert}
+SELECT key, verdict FROM judged WHERE verdict <> 'ok' UNION ALL SELECT key, 'ok' FROM updated{inserted}";
+
+/// What is added to it if a session may be created: without it, a save is a tenth faster.
+const INSERT: &str = ", inserted AS (
+    INSERT INTO {table} (key, owner, created_at, last_seen_at, expires_at, deadline, prune_at, version, data)
+    SELECT key, owner, now, now, LEAST(idle_end, now + absolute), now + absolute, LEAST(idle_end, now + absolute),
+        version, data
+    FROM judged WHERE place IS NULL AND verdict = 'ok' ORDER BY key
+    ON CONFLICT (key) DO NOTHING
+    RETURNING key
+)";
+const INSERTED: &str = " UNION ALL SELECT key, 'ok' FROM inserted";
+
+pub(super) fn set_text(may_create: bool) -> String {
+    if may_create {
+        return SET.replace("{insert}", INSERT).replace("{inserted}", INSERTED);
+    }
+    // Without an insert, nothing is waited for.
+    SET.replace("{brief_wait}", "").replace("{insert}", "").replace("{inserted}", "")
 }
 
-impl Verdict {
-    pub(crate) fn read(row: &PgRow, column: usize) -> Result<Self> {
-        Ok(match value(row, column)? {
-            "ok" => Self::Ok,
-            "exists" => Self::Exists,
-            "missing" => Self::Missing,
-            "conflict" => Self::Conflict,
-            "busy" => Self::Busy,
-            _ => return Err(unexpected()),
-        })
-    }
+pub(super) const TOUCH_VALUES: [(&str, &str); 2] = [KEY, ("idle", "bigint")];
+
+/// T1 to T5. It returns the keys with their verdicts; none for a key that another statement has changed meanwhile.
+pub(super) const TOUCH: &str = "
+WITH want AS {want}, locked AS MATERIALIZED (
+    SELECT t.* FROM want CROSS JOIN LATERAL (
+        SELECT t.key, t.ctid, t.last_seen_at, t.expires_at, t.deadline FROM {table} AS t WHERE t.key = want.key
+        FOR UPDATE{skip}
+    ) AS t
+), {clock}, judged AS MATERIALIZED (
+    SELECT want.key, want.idle, clock.now, locked.ctid AS place, locked.last_seen_at, locked.expires_at, locked.deadline,
+        CASE
+            WHEN locked.expires_at > clock.now THEN 'ok'
+            WHEN locked.key IS NULL AND {is_held} THEN 'busy'
+            ELSE 'missing'
+        END AS verdict
+    FROM clock CROSS JOIN want LEFT JOIN locked ON locked.key = want.key
+), touched AS (
+    UPDATE {table} AS t SET last_seen_at = GREATEST(j.last_seen_at, j.now),
+        expires_at = GREATEST(j.expires_at, LEAST(j.now + j.idle, j.deadline))
+    FROM judged AS j WHERE {at} AND j.verdict = 'ok'
+    RETURNING t.key
+)
+SELECT key, verdict FROM judged WHERE verdict <> 'ok' UNION ALL SELECT key, 'ok' FROM touched";
+
+pub(super) const DESTROY_VALUES: [(&str, &str); 2] = [KEY, ("expected", "bytea")];
+
+/// D1, D2, D4. It returns the keys with their verdicts; none for a key that another statement has changed meanwhile.
+pub(super) const DESTROY: &str = "
+WITH want AS {want}, locked AS MATERIALIZED (
+    SELECT t.* FROM want CROSS JOIN LATERAL (
+        SELECT t.key, t.ctid, t.owner, t.created_at, t.expires_at, t.deadline, t.version FROM {table} AS t
+        WHERE t.key = want.key FOR UPDATE{skip}
+    ) AS t
+), {clock}, judged AS MATERIALIZED (
+    SELECT want.key, locked.ctid AS place, CASE
+        WHEN locked.expires_at > clock.now THEN CASE
+            WHEN want.expected IS NULL THEN 'ok'
+            WHEN {unreadable locked} THEN 'corrupt'
+            WHEN locked.version <> want.expected THEN 'conflict'
+            ELSE 'ok'
+        END
+        WHEN locked.key IS NULL AND {is_held} THEN 'busy'
+        ELSE 'missing'
+    END AS verdict
+    FROM clock CROSS JOIN want LEFT JOIN locked ON locked.key = want.key
+), gone AS (
+    DELETE FROM {table} AS t USING judged AS j WHERE {at} AND j.verdict IN ('ok', 'missing')
+    RETURNING t.key, j.verdict
+)
+SELECT key, verdict FROM judged WHERE place IS NULL OR verdict IN ('conflict', 'corrupt')
+UNION ALL SELECT key, verdict FROM gone";
+
+pub(super) const IMPORT_VALUES: [(&str, &str); 8] = [
+    KEY,
+    ("owner", "bytea"),
+    ("created_at", "bigint"),
+    ("last_seen_at", "bigint"),
+    ("expires_at", "bigint"),
+    ("deadline", "bigint"),
+    ("version", "bytea"),
+    ("data", "bytea"),
+];
+
+/// W1. It returns the keys with their verdicts; none for a key that another statement has inserted or changed
+/// meanwhile.
+pub(super) const IMPORT: &str = "
+WITH want AS {want}, locked AS MATERIALIZED (
+    SELECT t.* FROM {brief_wait}want CROSS JOIN LATERAL (
+        SELECT t.key, t.ctid, t.owner, t.created_at, t.expires_at, t.deadline, t.version FROM {table} AS t
+        WHERE t.key = want.key FOR UPDATE{skip}
+    ) AS t
+), {clock}, judged AS MATERIALIZED (
+    SELECT want.*, locked.ctid AS place, CASE
+        WHEN want.expires_at <= clock.now THEN 'missing'
+        WHEN locked.key IS NULL AND {is_held} THEN 'busy'
+        WHEN locked.expires_at > clock.now AND {unreadable locked} THEN 'corrupt'
+        ELSE 'ok'
+    END AS verdict
+    FROM clock CROSS JOIN want LEFT JOIN locked ON locked.key = want.key
+), updated AS (
+    UPDATE {table} AS t SET owner = j.owner, created_at = j.created_at, last_seen_at = j.last_seen_at,
+        expires_at = j.expires_at, deadline = j.deadline, prune_at = LEAST(t.prune_at, j.expires_at),
+        version = j.version, data = j.data
+    FROM judged AS j WHERE {at} AND j.verdict = 'ok'
+    RETURNING t.key
+), inserted AS (
+    INSERT INTO {table} (key, owner, created_at, last_seen_at, expires_at, deadline, prune_at, version, data)
+    SELECT key, owner, created_at, last_seen_at, expires_at, deadline, expires_at, version, data
+    FROM judged WHERE place IS NULL AND verdict = 'ok' ORDER BY key
+    ON CONFLICT (key) DO NOTHING
+    RETURNING key
+)
+SELECT key, verdict FROM judged WHERE verdict <> 'ok' UNION ALL SELECT key, 'ok' FROM updated
+UNION ALL SELECT key, 'ok' FROM inserted";
+
+pub(super) const ROTATE_VALUES: usize = 9;
+
+/// R1 to R4: `$1` from, `$2` to, `$3` expected version or null, `$4` version, `$5` what becomes of the owner, `$6`
+/// owner, `$7` idle, `$8` absolute, `$9` data. The key changes in place, so that everybody who looks for the row finds
+/// it. Rows are locked in the order of their keys, so that two rotations that wait cannot deadlock. It returns the
+/// verdict; a duplicate key, if another statement has inserted `to` meanwhile.
+pub(super) const ROTATE: &str = "
+WITH want AS MATERIALIZED (
+    SELECT w.key FROM {wait}, (VALUES ($1::bytea), ($2)) AS w(key) ORDER BY w.key
+), locked AS MATERIALIZED (
+    SELECT t.* FROM want CROSS JOIN LATERAL (
+        SELECT t.key, t.owner, t.created_at, t.expires_at, t.deadline, t.version FROM {table} AS t
+        WHERE t.key = want.key FOR UPDATE{skip}
+    ) AS t
+), {clock}, judged AS MATERIALIZED (
+    SELECT clock.now, old.created_at, old.created_at + $8::bigint AS deadline, CASE
+        WHEN EXISTS (SELECT FROM want WHERE {is_held} AND NOT EXISTS (SELECT FROM locked WHERE locked.key = want.key))
+            THEN 'busy'
+        WHEN old.expires_at > clock.now IS NOT TRUE THEN 'missing'
+        WHEN {unreadable old} THEN 'corrupt'
+        WHEN old.version <> $3::bytea THEN 'conflict'
+        WHEN new.expires_at > clock.now THEN CASE WHEN {unreadable new} THEN 'corrupt target' ELSE 'exists' END
+        ELSE 'ok'
+    END AS verdict
+    FROM clock LEFT JOIN locked AS old ON old.key = $1 LEFT JOIN locked AS new ON new.key = $2
+), leftover AS (
+    DELETE FROM {table} AS t USING judged WHERE t.key = $2 AND judged.verdict = 'ok' RETURNING t.key
+), removed AS MATERIALIZED (
+    SELECT count(*) AS leftovers FROM leftover
+), moved AS (
+    UPDATE {table} AS t SET key = $2, version = $4, data = $9, last_seen_at = judged.now,
+        owner = CASE $5::text WHEN 'keep' THEN t.owner WHEN 'user' THEN $6::bytea END,
+        expires_at = LEAST(judged.now + $7::bigint, judged.deadline), deadline = judged.deadline,
+        prune_at = LEAST(t.prune_at, judged.now + $7, judged.deadline)
+    FROM judged, removed
+    WHERE t.key = $1 AND judged.verdict = 'ok' AND removed.leftovers >= 0
+)
+SELECT verdict FROM judged";
+
+/// Whether a row cannot be read (clause Z3): the same check as `record::Columns::decode`, for a row with this alias.
+/// The owner of nearly every session is ASCII, of which `encode` makes as many bytes. The others take a regular
+/// expression, which is slower: a conversion would raise an error if the bytes are not UTF-8.
+const UNREADABLE: &str = "(octet_length(t.version) <> 16 OR t.created_at >= t.deadline OR t.expires_at > t.deadline
+    OR CASE
+        WHEN t.owner IS NULL THEN false
+        WHEN octet_length(t.owner) NOT BETWEEN 1 AND 256 THEN true
+        WHEN octet_length(encode(t.owner, 'escape')) = octet_length(t.owner) THEN false
+        ELSE encode(t.owner, 'hex') !~ '^(?:0[1-9a-f]|[1-7].|(?:c[2-9a-f]|d.)[89ab].|e0[ab].[89ab].|\
+    (?:e[1-9a-cef])[89ab].[89ab].|ed[89].[89ab].|f0[9ab].[89ab].[89ab].|f[1-3][89ab].[89ab].[89ab].|\
+    f48.[89ab].[89ab].)+$'
+    END)";
+
+/// Replaces `{unreadable alias}` by the check of the row with this alias.
+pub(super) fn with_unreadable(text: &str) -> String {
+    ["locked", "old", "new"].iter().fold(text.to_owned(), |text, alias| {
+        text.replace(&format!("{{unreadable {alias}}}"), &UNREADABLE.replace("t.", &format!("{alias}.")))
+    })
 }
 
-/// `get`: any number for the same key.
-pub(crate) struct Get {
-    pub(crate) link: Arc<Link>,
-    pub(crate) sql: Arc<Sql>,
-}
-
-#[async_trait]
-impl Batch for Get {
-    const CHANGES: bool = false;
-
-    type Request = SessionKey;
-    type Answer = Option<Record>;
-    type Key = ();
-
-    fn key(&self, _request: &SessionKey) -> Option<()> {
-        None
+/// Returns the forms of the statement for changes of one kind, and its values; `None` if they are none of these.
+/// Rotations have a statement of their own.
+pub(crate) fn statement<'c>(statements: &'c Statements, changes: &'c [Change]) -> Option<(&'c Forms, Vec<Value<'c>>)> {
+    macro_rules! all {
+        ($kind:ident) => {{
+            let of_kind = |change: &'c Change| if let Change::$kind(change) = change { Some(change) } else { None };
+            changes.iter().map(of_kind).collect::<Option<Vec<_>>>()?
+        }};
     }
-
-    fn bytes(&self, _request: &SessionKey) -> usize {
-        FRAME
-    }
-
-    async fn run(&self, requests: &[&SessionKey]) -> Result<Vec<Result<Option<Record>>>> {
-        let keys = vec![many_bytes(requests, |key| Some(key.as_bytes()))];
-        let rows = self.link.sized(&self.sql.get, keys, Effect::Read).await?;
-        let mut answers: Vec<_> = requests.iter().map(|_| Ok(None)).collect();
-        for row in &rows {
-            let place = usize::try_from(value::<i64>(row, 0)?).map_err(|_| unexpected())?.wrapping_sub(1);
-            let (Some(key), Some(answer)) = (requests.get(place), answers.get_mut(place)) else {
-                return Err(unexpected());
-            };
-            *answer = found(key, row).map(Some);
+    Some(match changes.first()? {
+        Change::Set(_) => {
+            let sets = all!(Set);
+            let creates = |set: &&Set| matches!(set.mode, SetMode::Create | SetMode::Upsert);
+            let forms = if sets.iter().any(creates) { &statements.set } else { &statements.save };
+            (forms, set_values(&sets))
         }
-        Ok(answers)
-    }
+        Change::Touch(_) => (&statements.touch, touch_values(&all!(Touch))),
+        Change::Destroy(_) => (&statements.destroy, destroy_values(&all!(Destroy))),
+        Change::Import(_) => (&statements.import, import_values(&all!(Import))),
+        Change::Rotate(_) => return None,
+    })
 }
 
-fn found(key: &SessionKey, row: &PgRow) -> Result<Record> {
-    let read_at = Timestamp::from_millis(value(row, 1)?);
-    Ok(Record { meta: record::meta(key, row, 2)?, data: record::data(row, 8)?, read_at })
+fn set_values<'v>(sets: &[&'v Set]) -> Vec<Value<'v>> {
+    let mode = |set: &'v Set| match &set.mode {
+        SetMode::Create => ("create", None),
+        SetMode::Replace => ("replace", None),
+        SetMode::Update(version) => ("update", Some(&version.as_bytes()[..])),
+        SetMode::Upsert => ("upsert", None),
+    };
+    vec![
+        many_bytes(sets, |set| Some(set.key.as_bytes())),
+        Value::ManyTexts(sets.iter().map(|set| mode(set).0).collect()),
+        many_bytes(sets, |set| mode(set).1),
+        many_bytes(sets, |set| Some(set.version.as_bytes())),
+        Value::ManyTexts(sets.iter().map(|set| owner(&set.write).0).collect()),
+        many_bytes(sets, |set| owner(&set.write).1),
+        Value::ManyInts(sets.iter().map(|set| millis(set.write.idle())).collect()),
+        Value::ManyInts(sets.iter().map(|set| millis(set.write.absolute())).collect()),
+        many_bytes(sets, |set| Some(set.write.data())),
+    ]
 }
 
-/// An operation that changes one session.
-pub(crate) trait Change: Clone + Send + Sync + 'static {
-    fn key(&self) -> &SessionKey;
-
-    /// How many bytes it carries besides the key.
-    fn bytes(&self) -> usize {
-        0
-    }
-
-    /// The statement for many such operations. Its rows are keys with verdicts.
-    fn statement<'s>(sql: &'s Sql, changes: &[&Self]) -> &'s Statement;
-
-    /// The statement's values, for many such operations on different keys.
-    fn values<'v>(changes: &[&'v Self]) -> Vec<Value<'v>>;
+fn touch_values<'v>(touches: &[&'v Touch]) -> Vec<Value<'v>> {
+    vec![
+        many_bytes(touches, |touch| Some(touch.key.as_bytes())),
+        Value::ManyInts(touches.iter().map(|touch| millis(touch.idle)).collect()),
+    ]
 }
 
-/// `set`.
-#[derive(Clone)]
-pub(crate) struct Set {
-    pub(crate) key: SessionKey,
-    pub(crate) write: Write,
-    pub(crate) mode: SetMode,
-    pub(crate) version: Version,
+fn destroy_values<'v>(destroys: &[&'v Destroy]) -> Vec<Value<'v>> {
+    vec![
+        many_bytes(destroys, |destroy| Some(destroy.key.as_bytes())),
+        many_bytes(destroys, |destroy| destroy.version.as_ref().map(|version| &version.as_bytes()[..])),
+    ]
 }
 
-impl Change for Set {
-    fn key(&self) -> &SessionKey {
-        &self.key
-    }
-
-    fn bytes(&self) -> usize {
-        self.write.data().len()
-    }
-
-    fn statement<'s>(sql: &'s Sql, sets: &[&Self]) -> &'s Statement {
-        let creates = |set: &&Self| matches!(set.mode, SetMode::Create | SetMode::Upsert);
-        if sets.iter().any(creates) { &sql.set } else { &sql.save }
-    }
-
-    fn values<'v>(sets: &[&'v Self]) -> Vec<Value<'v>> {
-        let mode = |set: &'v Self| match &set.mode {
-            SetMode::Create => ("create", None),
-            SetMode::Replace => ("replace", None),
-            SetMode::Update(version) => ("update", Some(&version.as_bytes()[..])),
-            SetMode::Upsert => ("upsert", None),
-        };
-        vec![
-            many_bytes(sets, |set| Some(set.key.as_bytes())),
-            Value::ManyTexts(sets.iter().map(|set| mode(set).0).collect()),
-            many_bytes(sets, |set| mode(set).1),
-            many_bytes(sets, |set| Some(set.version.as_bytes())),
-            Value::ManyTexts(sets.iter().map(|set| owner(&set.write).0).collect()),
-            many_bytes(sets, |set| owner(&set.write).1),
-            Value::ManyInts(sets.iter().map(|set| millis(set.write.idle())).collect()),
-            Value::ManyInts(sets.iter().map(|set| millis(set.write.absolute())).collect()),
-            many_bytes(sets, |set| Some(set.write.data())),
-        ]
-    }
+fn import_values<'v>(imports: &[&'v Import]) -> Vec<Value<'v>> {
+    let time = |time: fn(&Import) -> i64| Value::ManyInts(imports.iter().map(|import| time(import)).collect());
+    vec![
+        many_bytes(imports, |import| Some(import.key.as_bytes())),
+        many_bytes(imports, |import| import.meta.user.as_ref().map(user_bytes)),
+        time(|import| import.meta.created_at.as_millis()),
+        time(|import| import.meta.last_seen_at.as_millis()),
+        time(|import| import.meta.expires_at.as_millis()),
+        time(|import| import.meta.deadline.as_millis()),
+        many_bytes(imports, |import| Some(import.meta.version.as_bytes())),
+        many_bytes(imports, |import| Some(&import.data)),
+    ]
 }
 
-/// `touch`.
-#[derive(Clone)]
-pub(crate) struct Touch {
-    pub(crate) key: SessionKey,
-    pub(crate) idle: Duration,
-}
-
-impl Change for Touch {
-    fn key(&self) -> &SessionKey {
-        &self.key
-    }
-
-    fn statement<'s>(sql: &'s Sql, _touches: &[&Self]) -> &'s Statement {
-        &sql.touch
-    }
-
-    fn values<'v>(touches: &[&'v Self]) -> Vec<Value<'v>> {
-        vec![
-            many_bytes(touches, |touch| Some(touch.key.as_bytes())),
-            Value::ManyInts(touches.iter().map(|touch| millis(touch.idle)).collect()),
-        ]
-    }
-}
-
-/// `destroy`.
-#[derive(Clone)]
-pub(crate) struct Destroy {
-    pub(crate) key: SessionKey,
-}
-
-impl Change for Destroy {
-    fn key(&self) -> &SessionKey {
-        &self.key
-    }
-
-    fn statement<'s>(sql: &'s Sql, _destroys: &[&Self]) -> &'s Statement {
-        &sql.destroy
-    }
-
-    fn values<'v>(destroys: &[&'v Self]) -> Vec<Value<'v>> {
-        vec![many_bytes(destroys, |destroy| Some(destroy.key.as_bytes()))]
-    }
+pub(crate) fn rotate_values(rotate: &Rotate) -> Vec<Value<'_>> {
+    let (ownership, owner) = owner(&rotate.write);
+    vec![
+        Value::Bytes(Some(rotate.from.as_bytes())),
+        Value::Bytes(Some(rotate.to.as_bytes())),
+        Value::Bytes(rotate.expected.as_ref().map(|version| &version.as_bytes()[..])),
+        Value::Bytes(Some(rotate.version.as_bytes())),
+        Value::Text(ownership),
+        Value::Bytes(owner),
+        Value::Int(millis(rotate.write.idle())),
+        Value::Int(millis(rotate.write.absolute())),
+        Value::Bytes(Some(rotate.write.data())),
+    ]
 }
 
 fn many_bytes<'v, R>(requests: &[&'v R], value: impl Fn(&'v R) -> Option<&'v [u8]>) -> Value<'v> {
     Value::ManyBytes(requests.iter().copied().map(value).collect())
 }
 
-/// What becomes of the owner, as the statements call it, and the new one.
-pub(crate) fn owner(write: &Write) -> (&'static str, Option<&[u8]>) {
+/// Returns what becomes of the owner, as the statements call it, and the new one.
+fn owner(write: &Write) -> (&'static str, Option<&[u8]>) {
     match write.owner() {
         Owner::Keep => ("keep", None),
         Owner::Anonymous => ("anonymous", None),
-        Owner::User(user) => ("user", Some(user.as_str().as_bytes())),
+        Owner::User(user) => ("user", Some(user_bytes(user))),
     }
 }
 
-/// A timeout that was found to be within its bounds.
-pub(crate) fn millis(timeout: Duration) -> i64 {
+fn user_bytes(user: &UserId) -> &[u8] {
+    user.as_str().as_bytes()
+}
+
+fn millis(timeout: Duration) -> i64 {
     i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Changes of one kind, many in one statement.
-#[derive(Debug)]
-pub(crate) struct Changes<C: Change>(Batcher<Statements<C>>);
-
-impl<C: Change> Changes<C> {
-    pub(crate) fn new(link: &Arc<Link>, sql: &Arc<Sql>, limits: BatchLimits) -> Result<Self> {
-        let statements = Statements { link: Arc::clone(link), sql: Arc::clone(sql), change: PhantomData };
-        Batcher::new(statements, limits).map(Self)
-    }
-
-    /// The verdict on one change, once nobody else holds its row.
-    pub(crate) async fn call(&self, change: C, deadline: Instant) -> Result<Verdict> {
-        let mut pauses = Pauses::until(deadline);
-        loop {
-            let verdict = self.0.call(change.clone(), deadline.into()).await?;
-            if verdict != Verdict::Busy {
-                return Ok(verdict);
-            }
-            pauses.wait_or(HELD).await?;
-        }
-    }
-
-    pub(crate) fn close(&self) {
-        self.0.close();
-    }
+/// Adds the last value of a statement that waits for its row.
+pub(crate) fn with_lock_timeout(mut values: Vec<Value<'_>>, deadline: Deadline) -> Vec<Value<'_>> {
+    values.push(Value::LockTimeout(deadline));
+    values
 }
 
-/// The statements for changes of one kind.
-pub(crate) struct Statements<C> {
-    link: Arc<Link>,
-    sql: Arc<Sql>,
-    change: PhantomData<C>,
+/// Returns the verdict on each change. A key without one was inserted or changed by another statement meanwhile.
+pub(crate) fn verdicts(changes: &[Change], rows: &[PgRow]) -> Result<Vec<Result<Verdict, Error>>, Error> {
+    let verdict = |row| Ok((record::key(row, 0)?, verdict(row, 1)?));
+    let verdicts: HashMap<Option<SessionKey>, Verdict> = rows.iter().map(verdict).collect::<Result<_, Error>>()?;
+    let verdict = |change: &Change| verdicts.get(&Some(*change.key())).copied().unwrap_or(Verdict::Busy);
+    Ok(changes.iter().map(|change| Ok(verdict(change))).collect())
 }
 
-#[async_trait]
-impl<C: Change> Batch for Statements<C> {
-    const CHANGES: bool = true;
-
-    type Request = C;
-    type Answer = Verdict;
-    type Key = SessionKey;
-
-    fn key(&self, change: &C) -> Option<SessionKey> {
-        Some(*change.key())
-    }
-
-    fn bytes(&self, change: &C) -> usize {
-        FRAME + change.bytes()
-    }
-
-    async fn run(&self, changes: &[&C]) -> Result<Vec<Result<Verdict>>> {
-        let rows = match self.link.sized(C::statement(&self.sql, changes), C::values(changes), Effect::Write).await {
-            // Another transaction was inserting one of the keys. Its neighbours are not to wait for it.
-            Err(error) if is_held_up(&error) && changes.len() > 1 => return Err(error.with_transient(false)),
-            Err(error) if is_held_up(&error) => Vec::new(),
-            answer => answer?,
-        };
-        let verdict = |row| Ok((record::key(row, 0)?, Verdict::read(row, 1)?));
-        let verdicts: Result<HashMap<_, _>> = rows.iter().map(verdict).collect();
-        // Whatever the answer says, the statement was run.
-        let verdicts = verdicts.map_err(Error::with_outcome_unknown)?;
-        let verdict = |change: &&C| verdicts.get(&Some(*change.key())).copied().unwrap_or(Verdict::Busy);
-        Ok(changes.iter().map(|change| Ok(verdict(change))).collect())
-    }
+/// Reads a verdict.
+pub(crate) fn verdict(row: &PgRow, column: usize) -> Result<Verdict, Error> {
+    Ok(match value(row, column)? {
+        "ok" => Verdict::Done,
+        "exists" => Verdict::AlreadyExists,
+        "missing" => Verdict::NotFound,
+        "conflict" => Verdict::Conflict,
+        "corrupt" => Verdict::Corrupt,
+        "corrupt target" => Verdict::TargetCorrupt,
+        "busy" => Verdict::Busy,
+        _ => return Err(Error::UnexpectedAnswer),
+    })
 }

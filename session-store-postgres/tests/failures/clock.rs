@@ -50,7 +50,7 @@ async fn outlive(name: &'static str, held: Held) {
     let foreigners = held.hold(&database, &fixtures).await;
     let expiry = async {
         match held {
-            Held::Row => database.until_asked_again(4).await,
+            Held::Row => database.until_held_up(4).await,
             Held::Table => database.until_waiting(5).await,
         }
         let now = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";

@@ -32,6 +32,9 @@ async fn close_answers_those_who_wait_and_lets_end_what_is_under_way() {
     database.until_waiting(1).await;
     let first = call(Operation::Touch);
     database.until_waiting(2).await;
+    // The first of each kind runs on its caller's task, and one batch beside it.
+    let batches = [Operation::Get, Operation::Touch].map(call);
+    database.until_waiting(4).await;
     // These wait for the batches that are under way.
     let waiting: Vec<_> = [Operation::Get, Operation::Touch].into_iter().cycle().take(20).map(call).collect();
     while tokio::runtime::Handle::current().metrics().global_queue_depth() > 0 {
@@ -48,9 +51,12 @@ async fn close_answers_those_who_wait_and_lets_end_what_is_under_way() {
         assert_eq!(classify(&error, &Fixture::without_session()), CLOSED, "{error:?}");
     }
     assert!(!under_way.is_finished() && !first.is_finished() && !closing.is_finished());
+    assert!(batches.iter().all(|batch| !batch.is_finished()));
     foreign.roll_back().await;
     assert!(under_way.await.unwrap().unwrap().is_some());
     assert!(!first.await.unwrap().0.unwrap());
+    let [get, touch] = batches;
+    assert!(!get.await.unwrap().0.unwrap() && !touch.await.unwrap().0.unwrap());
     closing.await.unwrap();
     database.until("NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'to be closed')").await;
 }

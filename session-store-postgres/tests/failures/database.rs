@@ -86,24 +86,33 @@ impl Database {
         self.until(&format!("(SELECT count(*) >= {count} {condition})")).await;
     }
 
-    /// Returns when so many kinds of the store's statements have been answered, and were asked again since: they have
-    /// met rows that others hold.
-    pub(crate) async fn until_asked_again(&self, kinds: usize) {
+    /// Returns when so many of the store's statements are held up by rows that others hold: they wait for the row on
+    /// the server, or have been answered and were sent again since.
+    pub(crate) async fn until_held_up(&self, count: usize) {
         const ANSWERED: &str = "SELECT pid, query, (extract(epoch FROM query_start) * 1000000)::bigint
             FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE $1
                 AND query_start > to_timestamp($2::bigint / 1000000.0)";
+        const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%MATERIALIZED%FOR UPDATE%'";
         const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         let (mut connection, started) = (self.connection().await, Instant::now());
         let since: i64 = sqlx::query_scalar(NOW).fetch_one(&mut connection).await.unwrap();
-        let (mut first, mut asked_again) = (HashMap::new(), HashSet::new());
-        while asked_again.len() < kinds {
-            assert!(started.elapsed() < LIMIT, "not within {LIMIT:?}: {kinds} asked again");
+        let (mut first, mut sent_again) = (HashMap::new(), HashSet::new());
+        loop {
+            let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut connection).await.unwrap();
+            if usize::try_from(waiting).unwrap() + sent_again.len() >= count {
+                return;
+            }
+            assert!(
+                started.elapsed() < LIMIT,
+                "not within {LIMIT:?}: {count} held up, but {waiting} and {sent_again:?}"
+            );
             let answered =
                 sqlx::query_as::<_, (i32, String, i64)>(ANSWERED).bind("%FOR UPDATE SKIP LOCKED%").bind(since);
             for (backend, kind, began) in answered.fetch_all(&mut connection).await.unwrap() {
                 // The first may have been prepared, and not been run yet.
                 if *first.entry((backend, kind.clone())).or_insert(began) != began {
-                    asked_again.insert(kind);
+                    sent_again.insert(kind);
                 }
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

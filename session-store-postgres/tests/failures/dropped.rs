@@ -45,7 +45,7 @@ async fn a_call_that_is_dropped_while_it_waits_for_a_row_leaves_nothing() {
         let foreign = database.hold(&fixture.live).await;
         tokio::select! {
             answer = operation.run(&store, &fixture) => panic!("{operation:?}: {answer:?}"),
-            () = database.until_asked_again(1) => {}
+            () = database.until_held_up(1) => {}
         }
         serves(&store, operation).await;
         foreign.roll_back().await;

@@ -78,7 +78,7 @@ async fn a_table_that_is_gone_says_so_and_works_when_it_is_back() {
         database.execute(gone).await;
         for (operation, classification, error) in errors_of(&store, all()).await {
             assert_eq!(classification, CONFIG, "{operation:?}: {error:?}");
-            assert!(error.to_string().contains("Builder::migrate"), "{error}");
+            assert!(error.to_string().contains("PostgresStoreBuilder::migrate"), "{error}");
         }
         database.execute(back).await;
         assert_works(&store).await;

@@ -53,7 +53,7 @@ async fn is_held_up(store: &PostgresStore, operation: Operation, fixture: &Fixtu
     let (answer, took) = timed(operation.run(store, fixture)).await;
     let error = answer.unwrap_err();
     assert_eq!(classify(&error, fixture), TIMEOUT, "{operation:?}: {error:?}");
-    assert!(error.to_string().contains("another transaction holds"), "{operation:?}: {error}");
+    assert!(error.to_string().contains("another operation held"), "{operation:?}: {error}");
     assert!(took < OPERATION_TIMEOUT + SLACK, "{operation:?} took {took:?}");
 }
 
@@ -68,7 +68,7 @@ async fn held_rows_are_timeouts_of_known_outcome_and_hold_up_nobody_else() {
         assert!(store.get(&fixture.live).await.unwrap().is_some(), "a read waits for nobody");
     }));
     let others = async {
-        database.until_asked_again(4).await;
+        database.until_held_up(4).await;
         others_are_not_held_up(&store).await;
     };
     join(held, others).await;
@@ -88,7 +88,7 @@ async fn a_row_that_is_released_in_time_is_got() {
     for (operation, fixture) in fixtures(&store, on_the_row()).await {
         let foreign = database.hold(&fixture.live).await;
         let release = async {
-            database.until_asked_again(1).await;
+            database.until_held_up(1).await;
             foreign.roll_back().await;
         };
         let (answer, ()) = join(operation.run(&store, &fixture), release).await;
@@ -104,7 +104,7 @@ async fn a_row_that_is_gone_when_it_is_released_is_missing() {
     for (operation, fixture) in fixtures(&store, on_the_row()).await {
         let foreign = database.begin(&format!("DELETE FROM app WHERE key = {}", bytea(&fixture.live))).await;
         let release = async {
-            database.until_asked_again(1).await;
+            database.until_held_up(1).await;
             foreign.commit().await;
         };
         let (answer, ()) = join(operation.run(&store, &fixture), release).await;
@@ -184,7 +184,7 @@ async fn held_rows_do_not_hold_up_those_that_many_nodes_write() {
     let foreigners = join_all(held.iter().map(|fixture| database.hold(&fixture.live))).await;
     let waiting = join_all(held.iter().map(|fixture| is_held_up(&nodes[0], Operation::Touch, fixture)));
     let busy = async {
-        database.until_asked_again(1).await;
+        database.until_held_up(1).await;
         let pairs = nodes.iter().flat_map(|store| hot.iter().map(move |fixture| (store, fixture)));
         join_all(pairs.map(async |(store, fixture)| {
             for round in 0..ROUNDS {

@@ -26,3 +26,5 @@ mod support;
 mod sweeps;
 mod terminated;
 mod tls;
+mod unreadable;
+mod waits;

@@ -153,7 +153,9 @@ async fn tables_whose_names_are_alike_stand_side_by_side() {
         "E''",
     ];
     let url = database.url();
-    let build = |name: &str| -> PostgresStoreBuilder { PostgresStore::builder(url.as_str()).table(name).connections(1).migrate() };
+    let build = |name: &str| -> PostgresStoreBuilder {
+        PostgresStore::builder(url.as_str()).table(name).connections(1).migrate()
+    };
     let stores = join_all(names.iter().map(|name| build(name).build())).await;
     let stores: Vec<_> = stores.into_iter().map(Result::unwrap).collect();
     assert_eq!(database.ask::<i64>(TABLES).await, i64::try_from(names.len()).unwrap());

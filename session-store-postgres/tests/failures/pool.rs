@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use session_store_core::SessionStore as _;
 use session_store_postgres::PostgresStore;
 use session_store_postgres::sqlx::postgres::{PgPool, PgPoolOptions};
-use testkit::failures::operations::all;
+use testkit::failures::operations::{Fixture, Operation, all};
 
 use crate::database::Database;
 use crate::support::{
@@ -66,6 +66,29 @@ async fn one_connection_serves_a_hundred_tasks() {
     serves_a_hundred_tasks(&store).await;
     database.until_connections(1).await;
     join_all((0..100).map(async |_| store.ping().await.unwrap())).await;
+}
+
+/// Case P4: both nodes have larger pools than the role may have connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_with_fewer_connections_than_the_pools_fails_nothing() {
+    let database = Database::new("connection_limit").await;
+    drop(open(database.url()).await);
+    let url = database.role("limited", &[]).await;
+    database
+        .execute("ALTER ROLE limited CONNECTION LIMIT 8; GRANT SELECT, INSERT, UPDATE, DELETE ON app TO limited")
+        .await;
+    let nodes = [open(url.as_str()).await, open(url).await];
+    // Each has one of its own at least.
+    for node in &nodes {
+        node.ping().await.unwrap();
+    }
+    let calls = (0..60).flat_map(|_| nodes.iter().map(serves_one));
+    join_all(calls).await;
+}
+
+async fn serves_one(store: &PostgresStore) {
+    let fixture = Fixture::create(store).await.unwrap();
+    assert!(Operation::Rotate.run(store, &fixture).await.unwrap());
 }
 
 #[tokio::test]

@@ -99,23 +99,23 @@ async fn settings_out_of_their_bounds_are_refused_before_anything_is_sent() {
     // Nobody listens there.
     let nowhere = || PostgresStore::builder("postgres://127.0.0.1:1/shop");
     let bad = [
-        (nowhere().data_limit(0), "data limit"),
-        (nowhere().data_limit((256 << 20) + 1), "data limit"),
-        (nowhere().data_limit(usize::MAX), "data limit"),
-        (nowhere().connections(0), "1 to 10000 connections"),
-        (nowhere().connections(10_001), "1 to 10000 connections"),
-        (nowhere().connections(u32::MAX), "1 to 10000 connections"),
-        (nowhere().batch_size(0), "1 to 10000 sessions"),
-        (nowhere().batch_size(10_001), "1 to 10000 sessions"),
-        (nowhere().batches_in_flight(0), "1 batch at least"),
-        (nowhere().operation_timeout(Duration::ZERO), "operation timeout"),
-        (nowhere().operation_timeout(Duration::from_micros(999)), "operation timeout"),
-        (nowhere().operation_timeout(DAY + MILLI), "operation timeout"),
-        (nowhere().operation_timeout(Duration::MAX), "operation timeout"),
-        (nowhere().connect_timeout(Duration::ZERO), "connect timeout"),
-        (nowhere().connect_timeout(Duration::MAX), "connect timeout"),
-        (nowhere().bulk_timeout(Duration::ZERO), "sweep timeout"),
-        (nowhere().bulk_timeout(Duration::MAX), "sweep timeout"),
+        (nowhere().data_limit(0), "data_limit"),
+        (nowhere().data_limit((256 << 20) + 1), "data_limit"),
+        (nowhere().data_limit(usize::MAX), "data_limit"),
+        (nowhere().connections(0), "connections must be between 1 and 10,000"),
+        (nowhere().connections(10_001), "connections must be between 1 and 10,000"),
+        (nowhere().connections(u32::MAX), "connections must be between 1 and 10,000"),
+        (nowhere().batch_size(0), "batch_size must be between 1 and 10,000"),
+        (nowhere().batch_size(10_001), "batch_size must be between 1 and 10,000"),
+        (nowhere().batches_in_flight(0), "batches_in_flight"),
+        (nowhere().operation_timeout(Duration::ZERO), "operation_timeout"),
+        (nowhere().operation_timeout(Duration::from_micros(999)), "operation_timeout"),
+        (nowhere().operation_timeout(DAY + MILLI), "operation_timeout"),
+        (nowhere().operation_timeout(Duration::MAX), "operation_timeout"),
+        (nowhere().connect_timeout(Duration::ZERO), "connect_timeout"),
+        (nowhere().connect_timeout(Duration::MAX), "connect_timeout"),
+        (nowhere().bulk_timeout(Duration::ZERO), "bulk_timeout"),
+        (nowhere().bulk_timeout(Duration::MAX), "bulk_timeout"),
         (nowhere().table(""), "namespace"),
         (nowhere().table("x".repeat(41)), "namespace"),
         (nowhere().table("a\0b"), "namespace"),
@@ -155,7 +155,7 @@ async fn a_store_without_migrate_needs_only_the_table() {
     let ddl = PostgresStore::builder("").ddl().unwrap();
     let url = database.url();
     let error = PostgresStore::builder(url.as_str()).build().await.unwrap_err();
-    assert_refused(&error, ErrorKind::Config, "Builder::migrate");
+    assert_refused(&error, ErrorKind::Config, "PostgresStoreBuilder::migrate");
     database.execute(&ddl).await;
     let store = PostgresStore::builder(url).build().await.unwrap();
     store.ping().await.unwrap();

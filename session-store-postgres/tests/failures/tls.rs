@@ -1,7 +1,7 @@
 //! Connections by TLS.
 
 use session_store_core::Error;
-use session_store_postgres::Server;
+use session_store_postgres::PostgresEndpoint;
 use session_store_postgres::sqlx::postgres::{PgConnectOptions, PgPool, PgSslMode};
 use testkit::certificates::{certificate_of_localhost, new_authority};
 use testkit::failures::operations::Fixture;
@@ -52,7 +52,7 @@ async fn a_client_that_trusts_the_certificate_is_used() {
     let server = TlsServer::start().await;
     let verified = server.trusting(&server.authority, "localhost", "verify-full");
     let options: PgConnectOptions = server.url("localhost", "verify-full").parse().unwrap();
-    let servers: [Server; 3] = [
+    let servers: [PostgresEndpoint; 3] = [
         verified.as_str().into(),
         // Neither the name nor the authority is of interest here.
         server.url("127.0.0.1", "require").into(),

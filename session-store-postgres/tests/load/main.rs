@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 mod deadlocks;
+mod hot_sessions;
 mod storage;
 
 use std::sync::Arc;

@@ -162,6 +162,37 @@ fn met(node: &str) -> u64 {
     numbers.next().unwrap_or_default()
 }
 
+/// Case P6: the server has statistics of a table in which nothing was due, or none at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn pruning_takes_no_longer_with_stale_or_absent_statistics() -> Outcome {
+    const DEAD: u64 = 20_000;
+    let insert = |time: u64, count: u64| {
+        format!(
+            "INSERT INTO sessions (key, created_at, last_seen_at, expires_at, deadline, prune_at, version, data)
+             SELECT sha256(('{time} ' || n)::bytea), 0, 0, {time}, {time}, {time}, '\\x{:032}', 'data'
+             FROM generate_series(1, {count}) AS n",
+            0
+        )
+    };
+    for statistics in ["ANALYZE sessions", ""] {
+        let server = PostgresServer::start(&QUIET).await?;
+        let store = store(&server).await?;
+        server.execute(&insert(1_000_000_000_000_000, 100)).await?;
+        server.execute(statistics).await?;
+        server.execute(&insert(1, DEAD)).await?;
+        let started = Instant::now();
+        let mut removed = 0;
+        while removed < DEAD {
+            removed += store.prune(500).await?.removed;
+        }
+        // Quadratic work takes half a minute.
+        let took = started.elapsed();
+        assert!(removed == DEAD && took < Duration::from_secs(8), "{statistics}: {removed} in {took:?}");
+        assert_eq!(store.count().await?, 100);
+    }
+    Ok(())
+}
+
 /// Two thirds of those due are dead.
 async fn prune_what_is_due(server: &PostgresServer, store: &PostgresStore) -> Outcome {
     server.execute("UPDATE sessions SET prune_at = 1 WHERE get_byte(key, 0) < 3").await?;

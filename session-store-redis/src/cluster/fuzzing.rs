@@ -1,30 +1,31 @@
 //! What the scripts for Cluster answer, tried with any answer; see [`crate::fuzzing`].
 
 use redis::Value;
-use session_store_core::{ErrorKind, Result, SessionKey};
+use session_store_core::backend::Verdict;
 
+use super::sweep::Topology;
 use super::user::marked;
-use super::{Ended, Written, ended, written};
-use crate::wire::is_refusal;
+use super::{Ended, Result, Written, ended, written};
+use crate::error::Error;
+use crate::protocol::is_refusal;
 
-/// Either it is the answer of a script, or it is refused; a write is then not taken for one that was not done.
-pub(crate) fn answer(value: &Value, key: &SessionKey) {
-    match written(value.clone(), key) {
-        Ok(Written::Done(_)) => assert!(!is_refusal(value)),
-        Ok(Written::NeedsMark(..)) => {}
-        Err(error) => assert!(error.kind() != ErrorKind::Internal || error.outcome_unknown(), "{error:?}"),
+/// Either it is the answer of a script, or it is unexpected; a write is then not taken for one that was not done.
+pub(crate) fn answer(value: &Value) {
+    match or_unexpected(written(value.clone())) {
+        Some(Written::Done(_)) => assert!(!is_refusal(value)),
+        Some(Written::Refused(verdict)) => assert!(is_refusal(value) && verdict != Verdict::Done),
+        Some(Written::NeedsMark(..)) | None => {}
     }
-    if let Ok(Ended::Live(Some(entry))) = or_internal(ended(value.clone()), true) {
+    if let Some(Ended::Live(Some(entry))) = or_unexpected(ended(value.clone())) {
         assert!(!entry.user.is_empty());
     }
-    if let Ok(marked) = or_internal(marked(value.clone()), false) {
+    if let Some(marked) = or_unexpected(marked(value.clone())) {
         assert!(marked.is_sorted_by_key(|marked| marked.key));
     }
+    let topology = Topology::read(vec![(Some("127.0.0.1:7".to_owned()), value.clone())]);
+    assert!(matches!(topology, Ok(_) | Err(Error::Unexpected | Error::SlotsMove)));
 }
 
-fn or_internal<T>(result: Result<T>, outcome_unknown: bool) -> Result<T> {
-    if let Err(error) = &result {
-        assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Internal, outcome_unknown));
-    }
-    result
+fn or_unexpected<T>(result: Result<T>) -> Option<T> {
+    result.map_err(|error| assert!(matches!(error, Error::Unexpected), "{error:?}")).ok()
 }

@@ -10,24 +10,36 @@
 //!   the session was read, and found dead or another user's. A session's script refuses a mark older than
 //!   30 s, so such a writer cannot come late. This is why the clocks of the nodes must agree within 30 s.
 
+pub(crate) mod connection;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod rotate;
 mod sweep;
-mod user;
+pub(crate) mod user;
 
 use std::sync::Arc;
-use std::time::Instant as Deadline;
+use std::time::Duration;
 
 use redis::Cmd;
-use session_store_core::{Error, Owner, Result, SessionKey, SetMode, UserId, Version, Write, timeout_millis};
+use session_store_core::backend::{Call, Change, Deadline, Destroy, Import, Set, Touch, Verdict};
+use session_store_core::{Owner, SessionKey, SetMode, Timestamp, UserId, Version, Write};
 
-pub(crate) use self::rotate::rotate;
-pub(crate) use self::sweep::{end_all, prune_index, sessions_among};
-pub(crate) use self::user::{destroy_by_user, list_by_user};
-use crate::script::cluster as script;
-use crate::shared::{Effect, Shared, unexpected};
-use crate::wire::{add_write, parse, parse_written, status};
+use crate::connection::Connections;
+use crate::error::Error;
+use crate::identifiers::Keys;
+use crate::protocol::script::{self, cluster as scripts};
+use crate::protocol::{add_write, change, parse, read, verdict};
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// The operations of a store on Cluster. Clones are for tasks that go on when an operation has ended.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    connections: Arc<Connections>,
+    keys: Arc<Keys>,
+    /// What each command of such a task has.
+    operation_timeout: Duration,
+}
 
 /// An entry of a user's index, as it was marked for one record.
 #[derive(Clone, Debug)]
@@ -42,119 +54,23 @@ impl Entry {
     }
 }
 
-/// What a session's script says to a write.
+/// What a session's script answers to a write.
 enum Written {
     /// It is done; this entry belongs to the record that it replaced.
     Done(Option<Entry>),
     /// It needs a mark in this user's index first, for a session that lives so many milliseconds.
     NeedsMark(Vec<u8>, i64),
-}
-
-pub(crate) async fn set(shared: &Arc<Shared>, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
-    let (version, deadline) = (Version::generate()?, shared.deadline());
-    if let Some(replaced) = write_listed(shared, key, write, mode, version, None, deadline).await? {
-        tidy(shared, key, &replaced, deadline).await;
-    }
-    Ok(version)
-}
-
-/// A mode, with the version that it expects.
-fn add_mode(call: &mut Cmd, mode: &SetMode, version: &[u8]) {
-    let (name, expected): (_, &[u8]) = match mode {
-        SetMode::Create => ("create", b""),
-        SetMode::Replace => ("replace", b""),
-        SetMode::Update(expected) => ("update", expected.as_bytes()),
-        SetMode::Upsert => ("upsert", b""),
-    };
-    call.arg(name).arg(version).arg(expected);
-}
-
-/// Writes a session, marked first where it must be; `created_at` is that of the session whose new key this is. It
-/// gives the entry of the record that was replaced, which is to be removed.
-async fn write_listed(
-    shared: &Shared,
-    key: &SessionKey,
-    write: &Write,
-    mode: SetMode,
-    version: Version,
-    created_at: Option<i64>,
-    deadline: Deadline,
-) -> Result<Option<Entry>> {
-    let mut entry = None;
-    // A created session is known to need a mark.
-    if let (SetMode::Create, Owner::User(user)) = (mode, write.owner()) {
-        let life = timeout_millis(write.absolute())?;
-        entry = Some(mark(shared, user.as_str().as_bytes(), key, life, deadline).await?);
-    }
-    loop {
-        match write_session(shared, key, write, mode, version, created_at, entry.as_ref(), deadline).await? {
-            Written::Done(replaced) => return Ok(replaced),
-            Written::NeedsMark(user, life) => entry = Some(mark(shared, &user, key, life, deadline).await?),
-        }
-    }
-}
-
-/// Writes a session in one step.
-#[allow(clippy::too_many_arguments, reason = "they are the arguments of the script")]
-async fn write_session(
-    shared: &Shared,
-    key: &SessionKey,
-    write: &Write,
-    mode: SetMode,
-    version: Version,
-    created_at: Option<i64>,
-    entry: Option<&Entry>,
-    deadline: Deadline,
-) -> Result<Written> {
-    let mut call = script::SET.on([shared.keys.session(key)]);
-    add_mode(&mut call, &mode, version.as_bytes());
-    add_write(&mut call, write)?;
-    call.arg(created_at.map_or(String::new(), |millis| millis.to_string()));
-    call.arg(entry.map_or(String::new(), |entry| entry.mark.to_string()));
-    call.arg(entry.map_or(&[][..], |entry| &entry.user));
-    written(shared.script(&script::SET, &call, Effect::Write, deadline).await?, key)
-}
-
-fn written(answer: redis::Value, key: &SessionKey) -> Result<Written> {
-    let mut answer = parse_written::<Vec<redis::Value>>(answer)?.into_iter();
-    let said: Vec<u8> = parse_written(answer.next().ok_or_else(unexpected_of_write)?)?;
-    match (said.as_slice(), answer.next(), answer.next()) {
-        (b"MARK", Some(user), Some(life)) => Ok(Written::NeedsMark(parse_written(user)?, parse_written(life)?)),
-        (b"OK", Some(user), Some(mark)) => {
-            Ok(Written::Done(Some(Entry { user: parse_written(user)?, mark: parse_written(mark)? })))
-        }
-        (said, ..) => status(said, key, key).map(|()| Written::Done(None)),
-    }
-}
-
-/// Marks that a session of this user is about to be written.
-async fn mark(shared: &Shared, user: &[u8], key: &SessionKey, life: i64, deadline: Deadline) -> Result<Entry> {
-    let mut call = script::MARK.on([shared.keys.index_of(user)]);
-    call.arg(key.as_bytes()).arg(life);
-    let answer = shared.script(&script::MARK, &call, Effect::Write, deadline).await?;
-    Ok(Entry { user: user.to_vec(), mark: parse(answer)? })
-}
-
-/// Removes the entry of a record that is no more.
-async fn unlist(shared: &Shared, key: &SessionKey, entry: &Entry, deadline: Deadline) -> Result<u64> {
-    let mut call = script::UNLIST.on([shared.keys.index_of(&entry.user)]);
-    call.arg(key.as_bytes()).arg(entry.mark.to_string());
-    parse(shared.script(&script::UNLIST, &call, Effect::Write, deadline).await?)
-}
-
-/// The same after the operation is done: where it fails, the entry is stale, and repaired later.
-async fn tidy(shared: &Shared, key: &SessionKey, entry: &Entry, deadline: Deadline) {
-    if let Err(error) = unlist(shared, key, entry, deadline).await {
-        tracing::debug!(kind = error.kind().as_str(), "an entry of a user's index is left to the next repair");
-    }
+    Refused(Verdict),
 }
 
 /// What ending a session came to.
 enum Ended {
     Live(Option<Entry>),
     /// It was no record; it is gone.
-    Corrupt,
+    Removed,
     Not,
+    /// Only for one at a version.
+    Refused(Verdict),
 }
 
 /// Which session is ended.
@@ -165,57 +81,228 @@ enum Only<'a> {
     At(Version),
 }
 
-async fn end(shared: &Shared, session: &[u8], only: Only<'_>, deadline: Deadline) -> Result<Ended> {
-    let (user, version) = match &only {
-        Only::Any => ("", &[][..]),
-        Only::Of(user) => (user.as_str(), &[][..]),
-        Only::At(version) => ("", &version.as_bytes()[..]),
-    };
-    let mut call = script::DESTROY.on([session]);
-    call.arg(user).arg(version);
-    ended(shared.script(&script::DESTROY, &call, Effect::Write, deadline).await?)
-}
+impl Cluster {
+    pub(crate) fn new(connections: &Arc<Connections>, keys: &Arc<Keys>, operation_timeout: Duration) -> Self {
+        Self { connections: Arc::clone(connections), keys: Arc::clone(keys), operation_timeout }
+    }
 
-fn ended(answer: redis::Value) -> Result<Ended> {
-    let mut answer = parse_written::<Vec<Vec<u8>>>(answer)?.into_iter();
-    match (answer.next().as_deref(), answer.next(), answer.next()) {
-        (Some(b"OK"), Some(user), Some(mark)) => {
-            let mark = number(&mark).map_err(Error::with_outcome_unknown)?;
-            Ok(Ended::Live((!user.is_empty()).then_some(Entry { user, mark })))
+    /// Changes sessions one by one: there are no batches.
+    pub(crate) async fn apply(&self, call: &Call, changes: &[Change]) -> Result<Vec<Result<Verdict>>> {
+        let mut verdicts = Vec::with_capacity(changes.len());
+        for change in changes {
+            verdicts.push(Ok(match change {
+                Change::Set(set) => self.set(call, set).await?,
+                Change::Touch(touch) => self.touch(call, touch).await?,
+                Change::Import(import) => self.import(call, import).await?,
+                Change::Destroy(destroy) => self.destroy(call, destroy).await?,
+                Change::Rotate(rotate) => self.rotate(call, rotate).await?,
+            }));
         }
-        (Some(b"CORRUPT"), ..) => Ok(Ended::Corrupt),
-        (Some(b"NOTHING"), ..) => Ok(Ended::Not),
-        _ => Err(unexpected_of_write()),
+        Ok(verdicts)
+    }
+
+    async fn set(&self, call: &Call, set: &Set) -> Result<Verdict> {
+        let Set { key, write, mode, version } = set;
+        let mut entry = None;
+        // A created session is known to need a mark.
+        if let (SetMode::Create, Owner::User(user)) = (mode, write.owner()) {
+            entry = Some(self.mark_created(user, key, write).await?);
+        }
+        let statement = set_statement(mode, *version, write, None);
+        self.write_listed(call, key, statement, entry).await
+    }
+
+    async fn touch(&self, call: &Call, touch: &Touch) -> Result<Verdict> {
+        let command = change::change(&self.keys, &[Change::Touch(*touch)])?;
+        let mut answers = self.connections.write_each(&script::CHANGE, &command, call, 1).await?;
+        verdict(&answers.next().ok_or(Error::Unexpected)??)
+    }
+
+    async fn import(&self, call: &Call, import: &Import) -> Result<Verdict> {
+        let Import { key, meta, data } = import;
+        change::times(meta)?;
+        let user = meta.user.as_ref().map_or("", UserId::as_str);
+        let version = meta.version.as_bytes();
+        let statement = |command: &mut Cmd, mark: &[u8], marked: &[u8]| {
+            command.arg("import").arg(version).arg("").arg(0).arg(0).arg("user").arg(user).arg(&data[..]);
+            command.arg(meta.created_at.as_millis()).arg(mark).arg(marked);
+            command.arg([meta.last_seen_at, meta.expires_at, meta.deadline].map(Timestamp::as_millis).as_slice());
+        };
+        self.write_listed(call, key, statement, None).await
+    }
+
+    /// Writes a session, marked first if it must be, and removes the entry of the record that was replaced.
+    async fn write_listed(
+        &self,
+        call: &Call,
+        key: &SessionKey,
+        statement: impl Fn(&mut Cmd, &[u8], &[u8]),
+        entry: Option<Entry>,
+    ) -> Result<Verdict> {
+        let mut entry = entry;
+        loop {
+            match self.write_session(Some(call), key, &statement, entry.as_ref()).await? {
+                Written::Done(replaced) => {
+                    if let Some(replaced) = replaced {
+                        self.tidy(key, &replaced, call.deadline()).await;
+                    }
+                    return Ok(Verdict::Done);
+                }
+                Written::NeedsMark(user, life) => entry = Some(self.mark(&user, key, life).await?),
+                Written::Refused(verdict) => return Ok(verdict),
+            }
+        }
+    }
+
+    /// Writes a session in one step.
+    async fn write_session(
+        &self,
+        call: Option<&Call>,
+        key: &SessionKey,
+        statement: impl Fn(&mut Cmd, &[u8], &[u8]),
+        entry: Option<&Entry>,
+    ) -> Result<Written> {
+        let mut command = scripts::SET.on([self.keys.session(key)]);
+        let mark = entry.map_or(String::new(), |entry| entry.mark.to_string());
+        statement(&mut command, mark.as_bytes(), entry.map_or(&[], |entry| &entry.user));
+        written(self.connections.write(&scripts::SET, &command, call).await?)
+    }
+
+    async fn mark_created(&self, user: &UserId, key: &SessionKey, write: &Write) -> Result<Entry> {
+        let life = i64::try_from(write.absolute().as_millis()).unwrap_or(i64::MAX);
+        self.mark(user.as_str().as_bytes(), key, life).await
+    }
+
+    /// Marks that a session of this user is about to be written. It changes no session, and may be repeated.
+    async fn mark(&self, user: &[u8], key: &SessionKey, life: i64) -> Result<Entry> {
+        let mut command = scripts::MARK.on([self.keys.index_of(user)]);
+        command.arg(key.as_bytes()).arg(life);
+        let answer = self.connections.write(&scripts::MARK, &command, None).await?;
+        Ok(Entry { user: user.to_vec(), mark: parse(answer)? })
+    }
+
+    /// Removes the entry of a record that is no more.
+    async fn unlist(&self, key: &SessionKey, entry: &Entry) -> Result<u64> {
+        let mut command = scripts::UNLIST.on([self.keys.index_of(&entry.user)]);
+        command.arg(key.as_bytes()).arg(entry.mark.to_string());
+        parse(self.connections.write(&scripts::UNLIST, &command, None).await?)
+    }
+
+    /// Does the same after the operation is done: if it fails, the entry is stale, and repaired later.
+    async fn tidy(&self, key: &SessionKey, entry: &Entry, deadline: Deadline) {
+        if !matches!(deadline.limit(self.unlist(key, entry)).await, Some(Ok(_))) {
+            tracing::debug!("an entry of a user's index is left to the next repair");
+        }
+    }
+
+    async fn end(&self, call: Option<&Call>, session: &[u8], only: Only<'_>) -> Result<Ended> {
+        let (user, version) = match &only {
+            Only::Any => ("", &[][..]),
+            Only::Of(user) => (user.as_str(), &[][..]),
+            Only::At(version) => ("", &version.as_bytes()[..]),
+        };
+        let mut command = scripts::DESTROY.on([session]);
+        command.arg(user).arg(version);
+        ended(self.connections.write(&scripts::DESTROY, &command, call).await?)
+    }
+
+    async fn destroy(&self, call: &Call, destroy: &Destroy) -> Result<Verdict> {
+        let Destroy { key, version } = destroy;
+        let only = version.map_or(Only::Any, Only::At);
+        Ok(match self.end(Some(call), &self.keys.session(key), only).await? {
+            Ended::Live(entry) => {
+                if let Some(entry) = entry {
+                    self.tidy(key, &entry, call.deadline()).await;
+                }
+                Verdict::Done
+            }
+            Ended::Removed => Verdict::Done,
+            Ended::Not => Verdict::NotFound,
+            Ended::Refused(verdict) => verdict,
+        })
+    }
+
+    /// Returns the first bytes under a session's key.
+    async fn head_of(&self, session: &[u8]) -> Result<Vec<u8>> {
+        match self.connections.read(&read::get_head(session)).await {
+            Err(Error::Command(error)) => read::head_bytes(Err(error)),
+            answer => read::head_bytes(Ok(answer?)),
+        }
     }
 }
 
-/// The script was run all the same.
-fn unexpected_of_write() -> Error {
-    unexpected().with_outcome_unknown()
+/// Adds the arguments of the script that writes a session; `created_at` is that of the session whose new key this is.
+fn set_statement(
+    mode: &SetMode,
+    version: Version,
+    write: &Write,
+    created_at: Option<i64>,
+) -> impl Fn(&mut Cmd, &[u8], &[u8]) {
+    let (name, expected) = match *mode {
+        SetMode::Create => ("create", None),
+        SetMode::Replace => ("replace", None),
+        SetMode::Update(expected) => ("update", Some(expected)),
+        SetMode::Upsert => ("upsert", None),
+    };
+    move |command, mark, marked| {
+        command.arg(name).arg(version.as_bytes());
+        command.arg(expected.as_ref().map_or(&[][..], |version| version.as_bytes()));
+        add_write(command, write);
+        command.arg(created_at.map_or(String::new(), |millis| millis.to_string())).arg(mark).arg(marked);
+    }
+}
+
+fn written(answer: redis::Value) -> Result<Written> {
+    let mut answer = parse::<Vec<redis::Value>>(answer)?.into_iter();
+    let first = answer.next().ok_or(Error::Unexpected)?;
+    if first == redis::Value::BulkString(b"MARK".to_vec()) {
+        let (Some(user), Some(life)) = (answer.next(), answer.next()) else { return Err(Error::Unexpected) };
+        return Ok(Written::NeedsMark(parse(user)?, parse(life)?));
+    }
+    Ok(match (verdict(&first)?, answer.next(), answer.next()) {
+        (Verdict::Done, Some(user), Some(mark)) => {
+            Written::Done(Some(Entry { user: parse(user)?, mark: parse(mark)? }))
+        }
+        (Verdict::Done, ..) => Written::Done(None),
+        (refused, ..) => Written::Refused(refused),
+    })
+}
+
+fn ended(answer: redis::Value) -> Result<Ended> {
+    let mut answer = parse::<Vec<Vec<u8>>>(answer)?.into_iter();
+    match (answer.next().as_deref(), answer.next(), answer.next()) {
+        (Some(b"OK"), Some(user), Some(mark)) => {
+            let mark = number(&mark)?;
+            Ok(Ended::Live((!user.is_empty()).then_some(Entry { user, mark })))
+        }
+        (Some(b"REMOVED"), ..) => Ok(Ended::Removed),
+        (Some(b"NOTHING"), ..) => Ok(Ended::Not),
+        (Some(b"CONFLICT"), ..) => Ok(Ended::Refused(Verdict::Conflict)),
+        (Some(b"CORRUPT"), ..) => Ok(Ended::Refused(Verdict::Corrupt)),
+        _ => Err(Error::Unexpected),
+    }
+}
+
+/// Counts the live sessions that were ended, and the records that were removed. If one failed and others did not, a part
+/// was done.
+fn count_ended(all: Vec<Result<Ended>>) -> Result<(u64, u64)> {
+    let (mut live, mut removed, mut failed) = (0, 0, None);
+    for ended in all {
+        match ended {
+            Ok(Ended::Live(_)) => (live, removed) = (live + 1, removed + 1),
+            Ok(Ended::Removed) => removed += 1,
+            Ok(Ended::Not | Ended::Refused(_)) => {}
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        Some(error) if removed > 0 => Err(Error::Undecided(Box::new(error))),
+        Some(error) => Err(error),
+        None => Ok((live, removed)),
+    }
 }
 
 /// A mark or a time, which scripts give as text: a number of theirs has no more than 53 bits.
 fn number(text: &[u8]) -> Result<u64> {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or_else(unexpected)
-}
-
-pub(crate) async fn destroy(shared: &Arc<Shared>, key: &SessionKey) -> Result<bool> {
-    let deadline = shared.deadline();
-    let ended = end(shared, &shared.keys.session(key), Only::Any, deadline).await?;
-    if let Ended::Live(Some(entry)) = &ended {
-        tidy(shared, key, entry, deadline).await;
-    }
-    Ok(matches!(ended, Ended::Live(_)))
-}
-
-/// The bytes under a session's key, their first ones.
-async fn head_of(shared: &Shared, session: &[u8], deadline: Deadline) -> Result<Vec<u8>> {
-    let mut read = redis::cmd("GETRANGE");
-    read.arg(session).arg(0).arg(crate::record::LONGEST_HEAD - 1);
-    match shared.command(&read, Effect::Read, deadline).await {
-        Ok(answer) => parse(answer),
-        // One byte that is no record stands for what cannot be read.
-        Err(error) if error.kind() == session_store_core::ErrorKind::Corrupt => Ok(vec![0]),
-        Err(error) => Err(error),
-    }
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Error::Unexpected)
 }

@@ -1,125 +1,163 @@
 //! rotate on Cluster: the new key is written, then the old one decides.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant as Deadline};
+use std::time::Duration;
 
-use session_store_core::{Error, ErrorKind, Owner, Result, SessionKey, SetMode, Version, Write};
+use session_store_core::backend::{Backoff, Call, Deadline, Rotate, Verdict};
+use session_store_core::{Owner, SessionKey, SetMode, Version};
 use tokio::time::sleep;
 
-use super::{Ended, Entry, Only, end, head_of, tidy, write_listed};
+use super::{Cluster, Ended, Entry, Only, Result, Written, set_statement};
+use crate::error::Error;
+use crate::protocol::script::cluster as scripts;
+use crate::protocol::verdict;
 use crate::record::{Head, Stored, decode};
-use crate::script::cluster as script;
-use crate::shared::{Effect, Shared};
-use crate::wire::{parse_written, status};
 
-/// How often a new key is taken back where the servers cannot serve, a second apart.
+/// How often a new key is taken back if the servers cannot serve, a second apart.
 const WITHDRAWALS: usize = 30;
 
-/// Reads `from`, marks and writes `to`, then commits: `from` becomes a tombstone, if it is still what was
-/// read. Both keys are readable in between (R4); one of several rotations commits (R3).
-pub(crate) async fn rotate(
-    shared: &Arc<Shared>,
-    from: &SessionKey,
-    to: &SessionKey,
-    write: &Write,
-    expected: Option<Version>,
-) -> Result<Version> {
-    let deadline = shared.deadline();
-    loop {
-        let Some(before) = live(shared, from, deadline).await? else { return Err(Error::not_found(from)) };
+impl Cluster {
+    /// Reads `from`, marks and writes `to`, then commits: `from` becomes a tombstone, if it is still what was
+    /// read. Both keys are readable in between (R4); one of several rotations commits (R3).
+    pub(crate) async fn rotate(&self, call: &Call, rotate: &Rotate) -> Result<Verdict> {
+        let Rotate { from, to, expected, version, .. } = rotate;
+        let before = match self.live(from).await {
+            Ok(Some(before)) => before,
+            Ok(None) => return Ok(Verdict::NotFound),
+            Err(Error::Corrupt(_)) => return Ok(Verdict::Corrupt),
+            Err(error) => return Err(error),
+        };
         if expected.is_some_and(|expected| expected != before.meta.version) {
-            return Err(Error::conflict(from));
+            return Ok(Verdict::Conflict);
         }
-        let version = Version::generate()?;
-        let new = New { to: *to, version, from: *from, before: before.meta.version };
-        let mut unfinished = Unfinished { shared: Arc::clone(shared), new, stage: Stage::Written };
-        let written = write_to(shared, to, write, &before, version, deadline).await;
-        if let Err(error) = written {
-            // A refusal has written nothing; what is not known is left to `unfinished`.
-            if !error.outcome_unknown() {
-                unfinished.stage = Stage::Over;
-            }
-            return Err(error);
+        let new = New { to: *to, version: *version, from: *from, before: before.meta.version };
+        let mut unfinished = Unfinished { cluster: self.clone(), new, stage: Stage::Over };
+        match self.write_new(call, rotate, &before, &mut unfinished).await? {
+            Verdict::Done => {}
+            Verdict::Corrupt => return Ok(Verdict::TargetCorrupt),
+            refused => return Ok(refused),
         }
         unfinished.stage = Stage::Committing;
-        match commit(shared, from, before.meta.version, version, deadline).await {
-            Ok(()) => {
+        let lost = match self.commit(Some(call), &new, call.deadline()).await {
+            Ok(Verdict::Done) => {
                 unfinished.stage = Stage::Over;
                 if let Some(user) = &before.meta.user {
-                    tidy(shared, from, &Entry::new(user, before.mark), deadline).await;
+                    self.tidy(from, &Entry::new(user, before.mark), call.deadline()).await;
                 }
-                return Ok(version);
+                return Ok(Verdict::Done);
             }
-            Err(lost) if !lost.outcome_unknown() => {
-                unfinished.stage = Stage::Written;
-                withdraw(shared, &unfinished.new, deadline).await.map_err(Error::with_outcome_unknown)?;
-                unfinished.stage = Stage::Over;
-                // Somebody has saved the session meanwhile; where that is allowed, their state is rotated.
-                if lost.kind() != ErrorKind::Conflict || expected.is_some() {
-                    return Err(lost);
-                }
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// The session that is live under this key.
-async fn live(shared: &Shared, key: &SessionKey, deadline: Deadline) -> Result<Option<Head>> {
-    let head = head_of(shared, &shared.keys.session(key), deadline).await?;
-    if head.is_empty() {
-        return Ok(None);
-    }
-    Ok(match decode(key, &head)? {
-        Stored::Session(head) => Some(head),
-        Stored::Moved => None,
-    })
-}
-
-async fn write_to(
-    shared: &Shared,
-    to: &SessionKey,
-    write: &Write,
-    before: &Head,
-    version: Version,
-    deadline: Deadline,
-) -> Result<()> {
-    let user = write.owner().after(before.meta.user.as_ref());
-    let write = write.clone().with_owner(user.map_or(Owner::Anonymous, Owner::User));
-    let created_at = Some(before.meta.created_at.as_millis());
-    write_listed(shared, to, &write, SetMode::Create, version, created_at, deadline).await.map(drop)
-}
-
-/// Commits, again where the outcome is not known: a commit that meets its own tombstone has won (K3).
-async fn commit(
-    shared: &Shared,
-    from: &SessionKey,
-    before: Version,
-    version: Version,
-    deadline: Deadline,
-) -> Result<()> {
-    const PAUSE: Duration = Duration::from_millis(20);
-    let mut call = script::COMMIT.on([shared.keys.session(from)]);
-    call.arg(before.as_bytes()).arg(version.as_bytes());
-    let mut may_have_won = false;
-    loop {
-        let error = match shared.script(&script::COMMIT, &call, Effect::Write, deadline).await {
-            Ok(answer) => return status(&parse_written::<Vec<u8>>(answer)?, from, from),
-            Err(error) => error,
+            // It may have won, which `unfinished` finds out.
+            Err(error) if error.is_ambiguous() => return Err(error),
+            lost => lost,
         };
-        may_have_won |= error.outcome_unknown();
-        if !may_have_won {
-            return Err(error);
+        unfinished.stage = Stage::Written;
+        self.withdraw(&new, call.deadline()).await.map_err(|error| Error::Undecided(Box::new(error)))?;
+        unfinished.stage = Stage::Over;
+        match lost {
+            // Somebody has saved the session meanwhile; if that is allowed, their state is rotated.
+            Ok(Verdict::Conflict) if expected.is_none() => Ok(Verdict::Busy),
+            lost => lost,
         }
-        // Whatever a later one met, an earlier one may have been executed.
-        if Deadline::now() + PAUSE >= deadline {
-            return Err(error.with_outcome_unknown());
+    }
+
+    /// Returns the session that is live under this key.
+    async fn live(&self, key: &SessionKey) -> Result<Option<Head>> {
+        let head = self.head_of(&self.keys.session(key)).await?;
+        if head.is_empty() {
+            return Ok(None);
         }
-        sleep(PAUSE).await;
+        Ok(match decode(key, &head)? {
+            Stored::Session(head) => Some(head),
+            Stored::Moved => None,
+        })
+    }
+
+    /// Writes the new key. From when that is sent, it is `unfinished`.
+    async fn write_new(
+        &self,
+        call: &Call,
+        rotate: &Rotate,
+        before: &Head,
+        unfinished: &mut Unfinished,
+    ) -> Result<Verdict> {
+        let Rotate { to, write, version, .. } = rotate;
+        let user = write.owner().after(before.meta.user.as_ref());
+        let write = write.clone().with_owner(user.clone().map_or(Owner::Anonymous, Owner::User));
+        let created_at = Some(before.meta.created_at.as_millis());
+        let statement = set_statement(&SetMode::Create, *version, &write, created_at);
+        // A created session is known to need a mark.
+        let mut entry = match &user {
+            Some(user) => Some(self.mark_created(user, to, &write).await?),
+            None => None,
+        };
+        loop {
+            unfinished.stage = Stage::Written;
+            let written = self.write_session(Some(call), to, &statement, entry.as_ref()).await;
+            // What is not known is taken back by `unfinished`; nothing else was written.
+            if !matches!(&written, Ok(Written::Done(_))) && !written.as_ref().is_err_and(Error::is_ambiguous) {
+                unfinished.stage = Stage::Over;
+            }
+            match written? {
+                // A created record has replaced none.
+                Written::Done(_) => return Ok(Verdict::Done),
+                Written::NeedsMark(user, life) => entry = Some(self.mark(&user, to, life).await?),
+                Written::Refused(refused) => return Ok(refused),
+            }
+        }
+    }
+
+    /// Commits, and again if the outcome is not known: a commit that meets its own tombstone has won (K3).
+    async fn commit(&self, call: Option<&Call>, new: &New, deadline: Deadline) -> Result<Verdict> {
+        let mut command = scripts::COMMIT.on([self.keys.session(&new.from)]);
+        command.arg(new.before.as_bytes()).arg(new.version.as_bytes());
+        let (mut may_have_won, mut backoff) = (false, Backoff::until(deadline));
+        loop {
+            let error = match self.connections.write(&scripts::COMMIT, &command, call).await.map(|said| verdict(&said))
+            {
+                Ok(Ok(verdict)) => return Ok(verdict),
+                Ok(Err(error)) | Err(error) => error,
+            };
+            may_have_won |= error.is_ambiguous();
+            if !may_have_won {
+                return Err(error);
+            }
+            // Whatever a later one met, an earlier one may have been executed.
+            if !backoff.wait().await {
+                return Err(Error::Undecided(Box::new(error)));
+            }
+        }
+    }
+
+    /// Sends the commit again, and takes the new key back if it is refused.
+    async fn decide(&self, new: &New) {
+        let deadline = Deadline::after(self.operation_timeout);
+        let outcome = deadline.limit(self.commit(None, new, deadline)).await;
+        // Had the first commit been executed, this one would have met its tombstone.
+        if matches!(outcome, Some(Ok(Verdict::NotFound | Verdict::Conflict))) {
+            self.take_back(new).await;
+        }
+    }
+
+    async fn take_back(&self, new: &New) {
+        for _ in 0..WITHDRAWALS {
+            let deadline = Deadline::after(self.operation_timeout);
+            if matches!(deadline.limit(self.withdraw(new, deadline)).await, Some(Ok(()))) {
+                return;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Takes the new key back: only if it is still this rotation's.
+    async fn withdraw(&self, new: &New, deadline: Deadline) -> Result<()> {
+        let session = self.keys.session(&new.to);
+        if let Ended::Live(Some(entry)) = self.end(None, &session, Only::At(new.version)).await? {
+            self.tidy(&new.to, &entry, deadline).await;
+        }
+        Ok(())
     }
 }
 
-/// A new key that was written, or may have been, and that nobody has been told of; and what it replaces.
+/// A new key that was written, or may have been, and that nobody has got an answer about; and what it replaces.
 #[derive(Clone, Copy)]
 struct New {
     to: SessionKey,
@@ -137,9 +175,9 @@ enum Stage {
     Over,
 }
 
-/// A rotation whose caller goes away, or whose outcome is not known: what can be done without them is done.
+/// A rotation whose time runs out, or whose outcome is not known: what can be done without its caller is done.
 struct Unfinished {
-    shared: Arc<Shared>,
+    cluster: Cluster,
     new: New,
     stage: Stage,
 }
@@ -147,39 +185,11 @@ struct Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (shared, new) = (Arc::clone(&self.shared), self.new);
+        let (cluster, new) = (self.cluster.clone(), self.new);
         match self.stage {
-            Stage::Written => drop(runtime.spawn(async move { take_back(&shared, &new).await })),
-            Stage::Committing => drop(runtime.spawn(async move { decide(&shared, &new).await })),
+            Stage::Written => drop(runtime.spawn(async move { cluster.take_back(&new).await })),
+            Stage::Committing => drop(runtime.spawn(async move { cluster.decide(&new).await })),
             Stage::Over => {}
         }
     }
-}
-
-/// Sends the commit again, and takes the new key back where it is refused.
-async fn decide(shared: &Shared, new: &New) {
-    let outcome = commit(shared, &new.from, new.before, new.version, shared.deadline()).await;
-    // Had the first commit been executed, this one would have met its tombstone.
-    let is_refusal = |error: Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict);
-    if outcome.is_err_and(is_refusal) {
-        take_back(shared, new).await;
-    }
-}
-
-async fn take_back(shared: &Shared, new: &New) {
-    for _ in 0..WITHDRAWALS {
-        if withdraw(shared, new, shared.deadline()).await.is_ok() {
-            return;
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// Takes the new key back: only if it is still this rotation's.
-async fn withdraw(shared: &Shared, new: &New, deadline: Deadline) -> Result<()> {
-    let session = shared.keys.session(&new.to);
-    if let Ended::Live(Some(entry)) = end(shared, &session, Only::At(new.version), deadline).await? {
-        tidy(shared, &new.to, &entry, deadline).await;
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! The driver's `ConnectionManager` does nearly this. But it keeps for ever a failure to connect that is not
 //! one of the network (too many clients, a password that is being changed), it cannot ask Sentinel again, and
-//! it does not tell whether a command was sent at all.
+//! it does not say whether a command was sent at all.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
-use tokio::time::timeout;
+use redis::{AsyncConnectionConfig, Client, RedisResult};
+use session_store_core::backend::Deadline;
 
-use super::{Reply, Request, is_of_a_replica};
+use super::request::{Reply, Request};
+use crate::error::{Error, breaks_connection};
 
 /// Where the server is.
 #[derive(Clone)]
@@ -37,11 +38,13 @@ enum State {
         since: Instant,
     },
     Ready(Ready),
+    /// The store is closed, and connects no more.
+    Closed,
 }
 
 #[derive(Clone)]
-struct Ready {
-    connection: MultiplexedConnection,
+pub(super) struct Ready {
+    pub(super) connection: MultiplexedConnection,
     since: Instant,
 }
 
@@ -50,28 +53,35 @@ impl Direct {
         Arc::new(Self { target, connect_timeout, state: Mutex::new(State::Idle) })
     }
 
-    pub(super) async fn send(self: &Arc<Self>, request: &Request<'_>) -> RedisResult<Reply> {
+    pub(super) async fn send(self: &Arc<Self>, request: &Request<'_>) -> Result<Reply, Error> {
         let mut ready = self.ready().await?;
         let reply = request.send_on(&mut ready.connection).await;
-        if reply.as_ref().is_err_and(is_broken) {
-            self.discard(|since| since == ready.since);
-        }
-        reply
+        reply.map_err(|error| {
+            self.discard_if(breaks_connection(&error), &ready);
+            Error::Command(error)
+        })
     }
 
-    pub(super) fn suspect(&self, since: Instant) {
+    /// Drops a connection if it is broken, or leads to a replica: the next command needs another one.
+    pub(super) fn discard_if(&self, is_broken: bool, ready: &Ready) {
+        if is_broken {
+            self.discard(|since| since == ready.since);
+        }
+    }
+
+    /// Drops a connection that was there before `since`.
+    pub(super) fn mark_stale(&self, since: Instant) {
         // An attempt too: the runtime that it began on may not run any more.
         self.discard(|current| current <= since);
     }
 
+    pub(super) fn close(&self) {
+        *self.state() = State::Closed;
+    }
+
     fn discard(&self, condition: impl FnOnce(Instant) -> bool) {
         let mut state = self.state();
-        let is_discarded = match &*state {
-            State::Idle => false,
-            State::Connecting { since, .. } => condition(*since),
-            State::Ready(current) => condition(current.since),
-        };
-        if is_discarded {
+        if state.since().is_some_and(condition) {
             *state = State::Idle;
         }
     }
@@ -80,36 +90,44 @@ impl Direct {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ready(self: &Arc<Self>) -> RedisResult<Ready> {
+    /// Returns the connection, and makes it first if there is none.
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<Ready, Error> {
         let attempt = {
             let mut state = self.state();
             match &*state {
                 State::Ready(ready) => return Ok(ready.clone()),
                 State::Connecting { attempt, .. } => attempt.clone(),
                 State::Idle => {
-                    let attempt = Arc::clone(self).attempt().boxed().shared();
-                    *state = State::Connecting { attempt: attempt.clone(), since: Instant::now() };
+                    let since = Instant::now();
+                    let attempt = Arc::clone(self).attempt(since).boxed().shared();
+                    *state = State::Connecting { attempt: attempt.clone(), since };
                     // It goes on when those who wait for it go away.
                     tokio::spawn(attempt.clone());
                     attempt
                 }
+                State::Closed => return Err(Error::Closed),
             }
         };
-        attempt.await
+        attempt.await.map_err(Error::Connect)
     }
 
-    async fn attempt(self: Arc<Self>) -> RedisResult<Ready> {
-        let connected = match timeout(self.connect_timeout, self.connect()).await {
-            Ok(connected) => connected,
-            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into()),
+    async fn attempt(self: Arc<Self>, since: Instant) -> RedisResult<Ready> {
+        let connected = match Deadline::after(self.connect_timeout).limit(self.connect()).await {
+            Some(connected) => connected,
+            None => Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into()),
         };
         let ready = connected.map(|connection| Ready { connection, since: Instant::now() });
-        *self.state() = ready.clone().map_or(State::Idle, State::Ready);
+        let mut state = self.state();
+        // Otherwise it was given up, and the state is that of a later attempt, or the store is closed.
+        if matches!(&*state, State::Connecting { since: current, .. } if *current == since) {
+            *state = ready.clone().map_or(State::Idle, State::Ready);
+        }
+        drop(state);
         ready
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        // Commands have a time-out of their own, see `Shared::command`.
+        // The store drops a command at its deadline.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         match &self.target {
             Target::Server(client) => client.get_multiplexed_async_connection_with_config(&config).await,
@@ -119,7 +137,12 @@ impl Direct {
     }
 }
 
-/// Whether the next command needs a new connection: this one is gone, or leads to a replica.
-fn is_broken(error: &RedisError) -> bool {
-    error.is_unrecoverable_error() || error.is_io_error() || is_of_a_replica(error)
+impl State {
+    fn since(&self) -> Option<Instant> {
+        match self {
+            Self::Idle | Self::Closed => None,
+            Self::Connecting { since, .. } => Some(*since),
+            Self::Ready(ready) => Some(ready.since),
+        }
+    }
 }

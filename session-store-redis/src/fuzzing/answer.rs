@@ -88,8 +88,8 @@ fn info(value: &Value) {
     }
 }
 
-/// The server's own errors, of which the code alone is shown. What is told apart by its text is told apart all the same
-/// with something behind it.
+/// The server's own errors, of which the code alone is shown. An error that is recognized by its text is recognized with
+/// something behind it, too.
 fn refused(error: &RedisError) {
     const BEHIND: &str = "nobody-says-this";
     let (Some(code), detail) = (error.code(), error.detail().unwrap_or_default()) else { return };
@@ -97,7 +97,7 @@ fn refused(error: &RedisError) {
         return;
     }
     let longer = format!("-{code} {} {BEHIND}\r\n", detail.replace(['\r', '\n'], " "));
-    let longer: RedisError = redis::parse_redis_value(longer.as_bytes()).unwrap().extract_error().unwrap_err().into();
+    let longer = redis::parse_redis_value(longer.as_bytes()).unwrap().extract_error().unwrap_err();
     for is_cluster in [false, true] {
         let (error, longer) = (Error::Command(error.clone()), Error::Command(longer.clone()));
         let (short, long) = (classify(&error, is_cluster), classify(&longer, is_cluster));

@@ -14,7 +14,7 @@ pub(crate) struct Script {
 macro_rules! scripts {
     ($($name:ident: $($file:literal),+;)+) => {$(
         pub(crate) static $name: Script = Script {
-            text: concat!($(include_str!(concat!("scripts/", $file, ".lua"))),+),
+            text: concat!($(include_str!(concat!("../scripts/", $file, ".lua"))),+),
             hash: LazyLock::new(|| hash($name.text)),
         };
     )+};
@@ -25,6 +25,7 @@ fn hash(text: &str) -> String {
 }
 
 scripts! {
+    READ: "prelude", "read";
     CHANGE: "prelude", "index", "change";
     DESTROY: "prelude", "record", "index", "destroy";
     ROTATE: "prelude", "record", "index", "rotate";
@@ -48,27 +49,24 @@ pub(crate) mod cluster {
 }
 
 impl Script {
-    /// The call of the script by its hash, still without its ARGV.
+    /// Returns the call of the script by its hash, still without its ARGV.
     pub(crate) fn on<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K, IntoIter: ExactSizeIterator>) -> Cmd {
-        self.on_with_room(keys, 0)
-    }
-
-    /// The same with room for so many bytes.
-    pub(crate) fn on_with_room<K: AsRef<[u8]>>(
-        &self,
-        keys: impl IntoIterator<Item = K, IntoIter: ExactSizeIterator>,
-        bytes: usize,
-    ) -> Cmd {
         let keys = keys.into_iter();
-        let mut call = Cmd::with_capacity(4 + 3 * keys.len(), bytes);
-        call.arg("EVALSHA").arg(self.hash.as_str()).arg(keys.len());
+        let mut call = self.of(keys.len(), 0);
         for key in keys {
             call.arg(key.as_ref());
         }
         call
     }
 
-    /// The same call with the whole text, for a server that does not know the hash. It will from now on.
+    /// Returns the beginning of a call on so many keys, with room for so many bytes. The keys come next.
+    pub(crate) fn of(&self, keys: usize, bytes: usize) -> Cmd {
+        let mut call = Cmd::with_capacity(5 + 3 * keys, bytes);
+        call.arg("EVALSHA").arg(self.hash.as_str()).arg(keys);
+        call
+    }
+
+    /// Returns the same call with the whole text, for a server that does not know the hash. It will from now on.
     pub(crate) fn in_full(&self, call: &Cmd) -> Cmd {
         let mut full = redis::cmd("EVAL");
         full.arg(self.text);

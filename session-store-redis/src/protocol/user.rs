@@ -1,116 +1,84 @@
-//! The operations where session and index are on one server: one script each. `batch.rs` has `set` and `touch`.
+//! The sessions of a user, and users' indexes, on one server.
 
-use session_store_core::{Entry, Page, Result, SessionKey, Sweep, UserId, Version, Write};
-use std::time::Instant as Deadline;
+use redis::{Cmd, Value};
+use session_store_core::backend::{BulkPage, ListPage, Next};
+use session_store_core::{SessionKey, UserId};
 
-use crate::keys::{Kind, session_key};
-use crate::script;
-use crate::shared::{Effect, Shared};
-use crate::wire::{Listed, add_write, listed, or_nothing, parse, parse_written, status};
+use super::script::{DESTROY_BY_USER, LIST_BY_USER, PRUNE};
+use super::{Listed, key_bytes_or_empty, listed, parse};
+use crate::error::Error;
+use crate::identifiers::{Keys, Kind, session_key};
 
-/// How many entries of an index one script looks at: some milliseconds at the most.
-const PIECE: usize = 500;
+/// How many entries of an index, or how many sessions, one script looks at: some milliseconds at the most.
+pub(crate) const PIECE: usize = 500;
 
-pub(crate) async fn destroy(shared: &Shared, key: &SessionKey) -> Result<bool> {
-    Ok(destroy_all(shared, &[shared.keys.session(key)], shared.deadline()).await? > 0)
+pub(crate) fn list(keys: &Keys, user: &UserId, after: &[u8], limit: u32) -> Cmd {
+    let mut call = LIST_BY_USER.on([keys.index(user)]);
+    call.arg(keys.prefix(Kind::Session)).arg(after).arg(limit);
+    call
 }
 
-/// Ends sessions, and gives how many of them were live.
-pub(crate) async fn destroy_all(shared: &Shared, sessions: &[Vec<u8>], deadline: Deadline) -> Result<u64> {
-    let mut call = script::DESTROY.on(sessions);
-    call.arg(shared.keys.prefix(Kind::Index));
-    parse_written(shared.script(&script::DESTROY, &call, Effect::Write, deadline).await?)
-}
-
-pub(crate) async fn rotate(
-    shared: &Shared,
-    from: &SessionKey,
-    to: &SessionKey,
-    write: &Write,
-    expected: Option<Version>,
-) -> Result<Version> {
-    let version = Version::generate()?;
-    let mut call = script::ROTATE.on([shared.keys.session(from), shared.keys.session(to)]);
-    call.arg(version.as_bytes()).arg(expected.as_ref().map_or(&[][..], |version| version.as_bytes()));
-    add_write(&mut call, write)?;
-    call.arg(shared.keys.prefix(Kind::Index));
-    let answer = shared.script(&script::ROTATE, &call, Effect::Write, shared.deadline()).await?;
-    status(&parse_written::<Vec<u8>>(answer)?, from, to)?;
-    Ok(version)
-}
-
-pub(crate) async fn list_by_user(shared: &Shared, user: &UserId, page: &Page, sweep: Sweep) -> Result<Vec<Entry>> {
-    let limit = page.limit() as usize;
-    let (mut entries, mut after) = (Vec::new(), or_nothing(page.after()).to_vec());
-    loop {
-        // Sessions that are gone leave places free.
-        let wanted = limit - entries.len();
-        let mut call = script::LIST_BY_USER.on([shared.keys.index(user)]);
-        call.arg(shared.keys.prefix(Kind::Session)).arg(&after).arg(wanted);
-        let answer = shared.script(&script::LIST_BY_USER, &call, Effect::Read, sweep.deadline()).await?;
-        let found: Vec<(Vec<u8>, Vec<u8>)> = parse(answer)?;
-        for (member, head) in &found {
-            after.clone_from(member);
-            let Some(key) = session_key(member) else { continue };
-            if let Listed::Entry(entry) = listed(key, head, user) {
-                entries.push(entry);
-            }
-        }
-        if found.len() < wanted || entries.len() == limit {
-            return Ok(entries);
+/// Reads a piece of a list. It goes on after the last key that was looked at.
+pub(crate) fn listed_page(answer: Value, user: &UserId, limit: u32) -> Result<ListPage<Vec<u8>>, Error> {
+    let found: Vec<(Vec<u8>, Vec<u8>)> = parse(answer)?;
+    let mut page = ListPage { entries: Vec::with_capacity(found.len()), corrupt: 0, next: None };
+    for (member, head) in &found {
+        let Some(key) = session_key(member) else { continue };
+        match listed(key, head, user) {
+            Listed::Entry(entry) => page.entries.push(entry),
+            Listed::Corrupt => page.corrupt += 1,
+            Listed::Stale | Listed::Moved => {}
         }
     }
+    if found.len() >= limit as usize {
+        page.next = found.into_iter().next_back().map(|(member, _)| member);
+    }
+    Ok(page)
 }
 
-pub(crate) async fn destroy_by_user(
-    shared: &Shared,
-    user: &UserId,
-    except: Option<&SessionKey>,
-    sweep: Sweep,
-) -> Result<u64> {
-    let index = shared.keys.index(user);
-    let mut ended = 0;
-    loop {
-        let (before, mut pieces, mut after) = (ended, 0, Vec::new());
-        loop {
-            let mut call = script::DESTROY_BY_USER.on([&index]);
-            call.arg(shared.keys.prefix(Kind::Session)).arg(user.as_str()).arg(or_nothing(except));
-            call.arg(&after).arg(PIECE);
-            let answer = shared.script(&script::DESTROY_BY_USER, &call, Effect::Write, sweep.deadline()).await?;
-            let (some, next): (u64, Vec<u8>) = parse(answer)?;
-            (ended, pieces, after) = (ended + some, pieces + 1, next);
-            if after.is_empty() {
-                break;
-            }
-        }
-        // Between two pieces, a rotation may have put a session behind (B1).
-        if pieces == 1 || ended == before {
-            return Ok(ended);
-        }
-    }
+pub(crate) fn destroy_by_user(keys: &Keys, user: &UserId, except: Option<&SessionKey>, after: &[u8]) -> Cmd {
+    let mut call = DESTROY_BY_USER.on([keys.index(user)]);
+    call.arg(keys.prefix(Kind::Session)).arg(user.as_str()).arg(key_bytes_or_empty(except)).arg(after).arg(PIECE);
+    call
 }
 
-/// Removes entries of an index whose sessions are gone, and gives how many.
-pub(crate) async fn prune_index(shared: &Shared, index: &[u8], limit: u64, sweep: Sweep) -> Result<u64> {
-    let (mut removed, mut after) = (0, Vec::new());
-    loop {
-        let mut call = script::PRUNE.on([index]);
-        call.arg(shared.keys.prefix(Kind::Session)).arg(shared.keys.prefix(Kind::Index));
-        call.arg(&after).arg(PIECE).arg(limit - removed);
-        let answer = shared.script(&script::PRUNE, &call, Effect::Write, sweep.deadline()).await?;
-        let (some, next): (u64, Vec<u8>) = parse(answer)?;
-        (removed, after) = (removed + some, next);
-        if removed == limit || after.is_empty() {
-            return Ok(removed);
-        }
-    }
+/// Reads what a piece of `destroy_by_user` did that began after `after`.
+pub(crate) fn destroyed_by_user(answer: Value, after: &[u8]) -> Result<BulkPage<Vec<u8>>, Error> {
+    let (live, removed, next): (u64, u64, Vec<u8>) = parse(answer)?;
+    let next = match (next.is_empty(), after.is_empty()) {
+        (true, true) => Next::End,
+        // Between two pieces, a rotation may have put a session behind (B1). This pass has removed what it found, so the
+        // next one is of one piece.
+        (true, false) => Next::Again,
+        (false, _) => Next::From(next),
+    };
+    Ok(BulkPage { live, removed, held: false, next })
 }
 
-/// Ends sessions of the namespace, for `clear`.
-pub(crate) async fn end_all(shared: &Shared, sessions: &[Vec<u8>], sweep: Sweep) -> Result<u64> {
-    let mut ended = 0;
-    for some in sessions.chunks(PIECE) {
-        ended += destroy_all(shared, some, sweep.deadline()).await?;
+/// Removes entries of an index whose sessions are gone.
+pub(crate) fn prune(keys: &Keys, index: &[u8], after: &[u8], limit: u32) -> Cmd {
+    let mut call = PRUNE.on([index]);
+    call.arg(keys.prefix(Kind::Session)).arg(keys.prefix(Kind::Index)).arg(after).arg(PIECE).arg(limit);
+    call
+}
+
+/// Reads how many entries were removed, and the key to go on after; none at the end.
+pub(crate) fn pruned(answer: Value) -> Result<(u64, Vec<u8>), Error> {
+    parse(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_finished_only_by_a_pass_of_one_piece() {
+        let answer =
+            |next: &str| Value::Array(vec![Value::Int(1), Value::Int(2), Value::BulkString(next.as_bytes().to_vec())]);
+        let next = |after: &str, next| destroyed_by_user(answer(next), after.as_bytes()).unwrap().next;
+        assert_eq!(next("", ""), Next::End);
+        assert_eq!(next("a", ""), Next::Again);
+        assert_eq!(next("", "b"), Next::From(b"b".to_vec()));
+        assert_eq!(next("a", "b"), Next::From(b"b".to_vec()));
     }
-    Ok(ended)
 }

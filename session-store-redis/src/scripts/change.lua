@@ -1,12 +1,14 @@
--- set (S1 to S8) and touch (T1 to T5) of any number of sessions, in their order: KEYS the sessions; ARGV the prefix
--- of the indexes, then two for each session: what is done, and the record. One script for many, as the call of a
--- script costs more than a change. Each is answered for itself: one that fails changes nothing, and fails no other.
+-- set (S1 to S8), touch (T1 to T5) and import (W1) of any number of sessions, in their order: KEYS the sessions; ARGV
+-- the prefix of the indexes, then two for each session: what is done, and the record. One script for many, because the
+-- call of a script costs more than a change. Each is answered for itself: one that fails changes nothing, and fails no
+-- other.
 --
--- A touch is its idle time in 6 bytes, without a record. A set is
---    0  mode: 1 create, 2 replace, 3 update, 4 upsert
+-- A touch is its idle time in 6 bytes, without a record. A set or an import is
+--    0  mode: 1 create, 2 replace, 3 update, 4 upsert, 5 import
 --    1  owner: 1 keeps the one that there is
---    2  idle, absolute: 6 bytes each
---   14  the version that an update expects: 16 bytes
+--    2  of a set: idle, absolute: 6 bytes each
+--   14            the version that an update expects: 16 bytes
+--    2  of an import: created_at, last_seen_at, expires_at, deadline: 6 bytes each; then 4 blank ones
 --   30  user
 -- with a record of that user whose times are blank. It is not put together here: a string of the data's length
 -- costs a script as much as all the rest.
@@ -26,20 +28,19 @@ local function refusal(raw, mode, done)
   if mode == 3 and string.sub(raw, 26, 41) ~= string.sub(done, 15, 30) then return 'CONFLICT' end
 end
 
--- Writes all of a record at once (S5), or removes it where it is dead at once (S6). The record before expired at
--- `before`.
-local function write(key, record, created, expires, deadline, before)
+-- Writes all of a record at once (S5), or removes it if it is dead at once (S6). The record before expired at `before`.
+local function write(key, record, created, seen, expires, deadline, before)
   if expires <= now then
     redis.call('DEL', key)
     return false
   end
-  local times = struct.pack('>I6I6I6I6', created, now, expires, deadline)
+  local times = struct.pack('>I6I6I6I6', created, seen, expires, deadline)
   if expires == before then
     redis.call('SET', key, record, 'KEEPTTL')
   else
     redis.call('SET', key, record, 'PXAT', pxat(expires))
   end
-  -- Where the key is gone by then, or the user lacks the right, in one slower step: nothing is left half-written.
+  -- If the key is gone by then, or the user lacks the right, in one slower step: nothing is left half-written.
   if redis.pcall('SETRANGE', key, '1', times) ~= #record then
     redis.call('SET', key, '\1' .. times .. string.sub(record, 26), 'PXAT', pxat(expires))
   end
@@ -59,12 +60,16 @@ local function set(key, done, record)
     record = string.sub(record, 1, 48) .. string.sub(raw, 49, 50 + length) .. string.sub(record, 51)
   end
   if not raw then created = now end
-  local deadline = created + absolute
+  local seen, deadline = now, created + absolute
   local expires = math.min(now + idle, deadline)
+  if mode == 5 then
+    created, seen, expires, deadline = struct.unpack('>I6I6I6I6', done, 3)
+    if expires <= now then return 'MISSING' end
+  end
   -- An entry that is there stays as long as its session may live.
   local is_listed = user == old and raw and deadline <= ended
   if expires > now and user ~= '' and not is_listed then list(prefix, user, key, deadline, now) end
-  local lives = write(key, record, created, expires, deadline, expired)
+  local lives = write(key, record, created, seen, expires, deadline, expired)
   if not lives or old ~= user then unlist(prefix, old, key) end
   return 'OK'
 end

@@ -108,7 +108,12 @@ fn lacks_rights(error: &Error, without: &str) {
 }
 
 /// The whole store works with these rights, and not with one of them less.
-async fn are_all_needed(servers: &[&RedisServer], admin: &RedisStore, rights: &[&str], store: impl Fn() -> RedisStoreBuilder) {
+async fn are_all_needed(
+    servers: &[&RedisServer],
+    admin: &RedisStore,
+    rights: &[&str],
+    store: impl Fn() -> RedisStoreBuilder,
+) {
     for server in servers {
         allow(server, rights).await;
     }
@@ -168,6 +173,43 @@ async fn a_cluster_needs_these_rights_and_no_others() {
     let nodes: Vec<_> = cluster.nodes().iter().collect();
     let urls: Vec<_> = nodes.iter().map(|node| url_of(node)).collect();
     are_all_needed(&nodes, &admin, &CLUSTER, || builder(RedisEndpoint::cluster(urls.clone()))).await;
+}
+
+/// Runs the operations that `all` has not.
+async fn run_others(store: &RedisStore, admin: &RedisStore) -> Result<()> {
+    let fixture = Fixture::create(admin).await.unwrap();
+    let record = admin.get(&fixture.live).await.unwrap().unwrap();
+    let version = store.import(&fixture.free, &record).await?.unwrap();
+    store.get_if_changed(&fixture.free, version).await?;
+    assert!(store.destroy_if(&fixture.free, version).await?);
+    store.scan(None, 100).await.map(drop)
+}
+
+#[tokio::test]
+async fn imports_and_validated_reads_and_scans_need_no_other_rights() {
+    let server = RedisServer::start(&[]).await.unwrap();
+    let admin = open(server.url()).await;
+    allow(&server, &ONE_SERVER).await;
+    run_others(&open(url_of(&server)).await, &admin).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_scan_of_a_cluster_needs_one_right_more() {
+    let cluster = RedisCluster::start().await.unwrap();
+    let admin = open(RedisEndpoint::cluster(cluster.urls())).await;
+    for rights in [&CLUSTER[..], &[&CLUSTER[..], &["cluster|nodes"]].concat()] {
+        for node in cluster.nodes() {
+            allow(node, rights).await;
+        }
+        let store = open(RedisEndpoint::cluster(cluster.nodes().iter().map(url_of))).await;
+        match run_others(&store, &admin).await {
+            Ok(()) => assert_ne!(rights.len(), CLUSTER.len()),
+            Err(error) => {
+                assert_eq!(rights.len(), CLUSTER.len(), "{error:?}");
+                lacks_rights(&error, "cluster|nodes");
+            }
+        }
+    }
 }
 
 /// Half-way between two nodes, so that what has no key at the first is asked for at the second.

@@ -49,6 +49,8 @@ async fn a_list_under_a_session_key_is_corrupt_and_can_be_ended() {
     }
     is_corrupt(&store.set(&fixture.live, &write_of(&fixture.user), Create).await.unwrap_err(), Some(&fixture.live));
     assert!(!Operation::List.run(&store, &fixture).await.unwrap());
+    // Clause Z3.
+    assert!(store.destroy(&fixture.live).await.unwrap());
     assert!(!store.destroy(&fixture.live).await.unwrap());
     assert!(store.get(&fixture.live).await.unwrap().is_none());
     store.prune(100).await.unwrap();

@@ -13,6 +13,9 @@ use crate::support::{HOUR, SHORT, SLACK, builder, database_index, database_key, 
 
 const COUNT: usize = 40;
 
+/// A smaller batch.
+const FULL: usize = 20;
+
 /// A server behind a proxy, and a store whose requests share a script when they are made at once.
 async fn start() -> (RedisServer, Proxy, RedisStore) {
     let server = RedisServer::start(&[]).await.unwrap();
@@ -271,25 +274,33 @@ async fn a_lost_answer_leaves_all_of_a_batch_unknown_and_nothing_is_repeated() {
     assert!(answers[0].as_ref().unwrap_err().outcome_unknown());
     store.ping().await.unwrap();
 
+    // One that is alone, a full batch beside it, and the batch that has collected behind that.
+    let store = builder(proxy.url()).batches_in_flight(1).batch_size(FULL).build().await.unwrap();
     proxy.forget();
-    let alone = async {
-        let answer = store.touch(&keys[0], HOUR).await;
+    let last_of_full = async {
+        let answer = store.touch(&keys[FULL], HOUR).await;
         proxy.cut_before_answer_to("EVALSHA");
         answer
     };
-    let (alone, answers) = tokio::join!(alone, change_all(&store, &keys[1..]));
-    assert!(alone.unwrap());
+    let (alone, full, last, answers) = tokio::join!(
+        store.touch(&keys[0], HOUR),
+        change_all(&store, &keys[1..FULL]),
+        last_of_full,
+        change_all(&store, &keys[FULL + 1..])
+    );
+    assert!(alone.unwrap() && last.unwrap() && full.into_iter().all(Result::unwrap));
     let by_hash = proxy.commands().iter().filter(|name| *name == "EVALSHA").count();
-    assert_eq!((by_hash, proxy.lost_answers()), (2, 1));
+    assert_eq!((by_hash, proxy.lost_answers()), (3, 1));
+    assert_eq!(answers.len(), COUNT - FULL - 1);
     for answer in answers {
         let error = answer.unwrap_err();
         let found = (error.kind(), error.is_transient(), error.outcome_unknown());
         assert_eq!(found, (ErrorKind::Unavailable, true, true), "{error:?}");
     }
     // It was executed all the same.
-    for (number, key) in keys.iter().enumerate().skip(1) {
+    for (number, key) in keys[FULL + 1..].iter().enumerate() {
         let record = store.get(key).await.unwrap().unwrap();
-        assert_eq!(record.data, if number % 2 == 1 { "new" } else { "old" }, "{number}");
+        assert_eq!(record.data, if number % 2 == 0 { "new" } else { "old" }, "{number}");
     }
 }
 
@@ -309,15 +320,17 @@ async fn a_script_that_was_forgotten_is_sent_in_full_for_a_batch() {
 #[tokio::test]
 async fn a_batch_that_is_not_answered_is_a_timeout_of_each() {
     let server = RedisServer::start(&[]).await.unwrap();
-    let store = builder(server.url()).batches_in_flight(1).operation_timeout(SHORT).build().await.unwrap();
+    let builder = builder(server.url()).batches_in_flight(1).batch_size(FULL).operation_timeout(SHORT);
+    let store = builder.build().await.unwrap();
     let keys = keys_of_sessions(&store).await;
     server.stop().unwrap();
     let (answers, took) = timed(change_all(&store, &keys)).await;
     assert!(took < SHORT + SLACK, "it took {took:?}");
     for (number, answer) in answers.into_iter().enumerate() {
         let error = answer.unwrap_err();
-        // What had not left the queue was not sent.
-        assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Timeout, number == 0), "{number}: {error:?}");
+        // The one that was alone and a full batch were sent; the others had not left the queue.
+        let was_sent = number <= FULL;
+        assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Timeout, was_sent), "{number}: {error:?}");
     }
     server.resume().unwrap();
     crate::support::recovery(|| store.touch(&keys[0], HOUR)).await;

@@ -82,8 +82,16 @@ async fn an_address_that_is_none_is_an_error_of_the_configuration() {
         "redis://user:password@host:6379/0",
     );
     assert_refused(&refused(RedisEndpoint::cluster(["http://:opensesame@x"])).await, ErrorKind::Config, "redis://");
-    assert_refused(&refused(RedisEndpoint::sentinel(["http://:opensesame@x"], "master")).await, ErrorKind::Config, "redis://");
-    assert_refused(&refused(RedisEndpoint::sentinel(Vec::<String>::new(), "master")).await, ErrorKind::Config, "redis://");
+    assert_refused(
+        &refused(RedisEndpoint::sentinel(["http://:opensesame@x"], "master")).await,
+        ErrorKind::Config,
+        "redis://",
+    );
+    assert_refused(
+        &refused(RedisEndpoint::sentinel(Vec::<String>::new(), "master")).await,
+        ErrorKind::Config,
+        "redis://",
+    );
 }
 
 #[tokio::test]

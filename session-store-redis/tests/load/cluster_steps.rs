@@ -295,7 +295,8 @@ async fn pair(stores: [&dyn SessionStore; 2], pair: [&(&'static str, Operation);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_is_held_between_its_steps_against_every_other() {
     let cluster = RedisCluster::start().await.unwrap();
-    let store = async || RedisStore::builder(RedisEndpoint::cluster(cluster.urls())).prefix("steps").build().await.unwrap();
+    let store =
+        async || RedisStore::builder(RedisEndpoint::cluster(cluster.urls())).prefix("steps").build().await.unwrap();
     let (one, two) = (store().await, store().await);
     let stores: [Arc<dyn SessionStore>; 2] = [Arc::new(one), Arc::new(two)];
     let pairs = OPERATIONS.iter().flat_map(|first| OPERATIONS.iter().map(move |second| [first, second]));

@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, reason = "the counts, for --nocapture")]
 
 mod crowd;
+mod hot;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 pub use self::crowd::crowd_on;
+pub use self::hot::assert_destroys_succeed;
 use crate::scaled;
 
 const TASKS: usize = 32;

@@ -1,5 +1,6 @@
--- set (S1 to S8), and the writing of a rotation's new key: KEYS the session; ARGV mode, version, expected,
--- idle, absolute, owner, user, data, created_at or '', and a mark with its user, or '' and ''.
+-- set (S1 to S8), import (W1), and the writing of a rotation's new key: KEYS the session; ARGV mode, version, expected,
+-- idle, absolute, owner, user, data, created_at or '', and a mark with its user, or '' and ''; of an import, also
+-- last_seen_at, expires_at and deadline.
 --
 -- A write that changes the owner, or lives longer, needs a mark in the user's index first: then it changes
 -- nothing and says MARK, the user, and for how long. A mark older than 30 s is refused, because a repair
@@ -15,7 +16,14 @@ if refused then return { refused } end
 
 local time = micros()
 local now = math.floor(time / 1000)
-local record = written(before, now, created, version, idle, absolute, owner, user)
+local record
+if mode == 'import' then
+  record = { created = created, seen = tonumber(ARGV[12]), version = version, mark = 0, user = user }
+  record.expires, record.deadline = tonumber(ARGV[13]), tonumber(ARGV[14])
+  if record.expires <= now then return { 'MISSING' } end
+else
+  record = written(before, now, created, version, idle, absolute, owner, user)
+end
 local lives = record.expires > now
 if lives and record.user ~= '' then
   local kept = before and before.user == record.user and before.mark > 0 and record.deadline <= before.deadline

@@ -106,7 +106,7 @@ async fn keeps_timeouts(url: &str) {
 }
 
 async fn keeps_data_limit_namespaces_and_sessions(url: &str) {
-    keeps_sessions(url, "session_sweep_timeout=1m").await;
+    keeps_sessions(url, "session_bulk_timeout=1m").await;
     keeps_namespaces_apart(url).await;
     keeps_the_data_limit(url).await;
 }
