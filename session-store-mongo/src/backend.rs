@@ -8,13 +8,13 @@ use session_store_core::backend::{
     Backend, BulkPage, Call, Change, CountPage, Counted, Destroy, Failure, Group, Import, ListPage, Lookup, Next,
     Rotate, ScannedPage, Set, StoreOptions, Verdict,
 };
-use session_store_core::{IfChanged, Record, SessionKey, SetMode, Timestamp, UserId, Version, async_trait};
+use session_store_core::{IfChanged, SessionKey, SetMode, Timestamp, UserId, Version, async_trait};
 
 use crate::connection::Connection;
 use crate::error::{Error, classify};
 use crate::protocol::commands::Commands;
 use crate::protocol::reply::read_verdicts;
-use crate::record::{Found, entry, id, ids};
+use crate::record::{Found, dead, entry, id, ids, live};
 
 /// The protocol of MongoDB, for a [`Store`](session_store_core::backend::Store).
 #[derive(Debug)]
@@ -64,7 +64,7 @@ const OVERHEAD: usize = 1_024;
 const CHANGES_PER_TURN: usize = 16;
 
 /// The same for commands of their own, which meet each other in the server.
-const SINGLE_CHANGES_PER_TURN: usize = 4;
+const SINGLE_CHANGES_PER_TURN: usize = 8;
 
 /// The groups of changes. Touches are apart because they have a write concern of their own.
 const SETS: usize = 0;
@@ -83,34 +83,15 @@ fn from(position: Position) -> Next<Cursor> {
     Next::From(Cursor(position))
 }
 
-/// What is under a key.
-enum State {
-    /// Nothing, or what has expired; whether there is such a leftover.
-    Gone {
-        has_leftover: bool,
-    },
-    Live(Version),
-    /// A live record that cannot be read.
-    Corrupt,
-}
+/// What is under a key: the version of a live session, nothing, or a live record that cannot be read.
+type State = Result<Option<Version>, Error>;
 
-impl State {
-    fn of(found: Option<&Found<'_>>) -> Self {
-        match found.map(Found::record) {
-            None => Self::Gone { has_leftover: false },
-            Some(Ok(None)) => Self::Gone { has_leftover: true },
-            Some(Ok(Some(Record { meta, .. }))) => Self::Live(meta.version),
-            Some(Err(_)) => Self::Corrupt,
-        }
-    }
-
-    /// Returns why a change was refused that needs a live session, if it would be refused now.
-    fn refusal(&self, expected: Option<&Version>) -> Option<Verdict> {
-        match self {
-            Self::Gone { .. } => Some(Verdict::NotFound),
-            Self::Corrupt => Some(Verdict::Corrupt),
-            Self::Live(version) => expected.is_some_and(|expected| expected != version).then_some(Verdict::Conflict),
-        }
+/// Returns why a change is refused that needs a live session, or `None` if it is not.
+fn refusal(state: &State, expected: Option<&Version>) -> Option<Verdict> {
+    match state {
+        Ok(None) => Some(Verdict::NotFound),
+        Err(_) => Some(Verdict::Corrupt),
+        Ok(Some(version)) => expected.is_some_and(|expected| expected != version).then_some(Verdict::Conflict),
     }
 }
 
@@ -119,53 +100,50 @@ impl MongoBackend {
         Self { connection, commands }
     }
 
-    /// Reads what is under some keys, without the data.
-    async fn states<const N: usize>(&self, call: &Call, keys: [&SessionKey; N]) -> Result<[State; N], Error> {
+    /// Reads what is under some keys, and the server's clock.
+    async fn states<const N: usize>(
+        &self,
+        call: &Call,
+        keys: [&SessionKey; N],
+    ) -> Result<(Timestamp, [State; N]), Error> {
         let documents = self.connection.read(call, self.commands.inspect(&keys)).await?;
-        let found = documents.all()?.into_iter().map(Found::new).collect::<Result<Vec<_>, _>>()?;
-        Ok(keys.map(|key| State::of(found.iter().find(|found| found.key().as_ref() == Some(key)))))
-    }
-
-    async fn why_set(&self, call: &Call, set: &Set) -> Result<Verdict, Error> {
-        let [state] = self.states(call, [&set.key]).await?;
-        let refusal = match (set.mode, &state) {
-            (SetMode::Replace, state) => state.refusal(None),
-            (SetMode::Update(expected), state) => state.refusal(Some(&expected)),
-            (SetMode::Create | SetMode::Upsert, State::Corrupt) => Some(Verdict::Corrupt),
-            (SetMode::Create, State::Live(_)) => Some(Verdict::AlreadyExists),
-            (SetMode::Create | SetMode::Upsert, _) => None,
+        let (read_at, found) = read_inspection(documents.all()?.first().ok_or(Error::UnexpectedAnswer)?)?;
+        let state = |key: &SessionKey| {
+            let found = found.iter().find(|found| found.key().as_ref() == Some(key));
+            found.map_or(Ok(None), |found| Ok(found.record()?.map(|record| record.meta.version)))
         };
-        Ok(refusal.unwrap_or(Verdict::Busy))
+        Ok((read_at, keys.map(state)))
     }
 
-    async fn why_import(&self, call: &Call, import: &Import) -> Result<Verdict, Error> {
-        let documents = self.connection.read(call, self.commands.inspect_at(&import.key)).await?;
-        let documents = documents.all()?;
-        let answer = documents.first().ok_or(Error::UnexpectedAnswer)?;
-        let (read_at, found) = read_inspection(answer)?;
-        Ok(match State::of(found.as_ref()) {
-            _ if !import.meta.is_live(read_at) => Verdict::NotFound,
-            State::Corrupt => Verdict::Corrupt,
-            State::Gone { .. } | State::Live(_) => Verdict::Busy,
+    async fn why_set(&self, call: &Call, set: &Set) -> Result<Option<Verdict>, Error> {
+        let (_, [state]) = self.states(call, [&set.key]).await?;
+        Ok(match (set.mode, &state) {
+            (SetMode::Replace, state) => refusal(state, None),
+            (SetMode::Update(expected), state) => refusal(state, Some(&expected)),
+            (_, Err(_)) => Some(Verdict::Corrupt),
+            (SetMode::Create, Ok(Some(_))) => Some(Verdict::AlreadyExists),
+            _ => None,
         })
+    }
+
+    async fn why_import(&self, call: &Call, import: &Import) -> Result<Option<Verdict>, Error> {
+        let (read_at, [state]) = self.states(call, [&import.key]).await?;
+        Ok(if import.meta.is_live(read_at) { state.err().map(|_| Verdict::Corrupt) } else { Some(Verdict::NotFound) })
     }
 
     /// In the order of R2. A leftover under the new key is removed, and the rotation sent again.
-    async fn why_rotate(&self, call: &Call, rotate: &Rotate) -> Result<Verdict, Error> {
-        let [from, to] = self.states(call, [&rotate.from, &rotate.to]).await?;
-        if let Some(refusal) = from.refusal(rotate.expected.as_ref()) {
-            return Ok(refusal);
+    async fn why_rotate(&self, call: &Call, rotate: &Rotate) -> Result<Option<Verdict>, Error> {
+        let (_, [from, to]) = self.states(call, [&rotate.from, &rotate.to]).await?;
+        let of_target = match to {
+            Ok(None) => None,
+            Ok(Some(_)) => Some(Verdict::AlreadyExists),
+            Err(_) => Some(Verdict::TargetCorrupt),
+        };
+        let refused = refusal(&from, rotate.expected.as_ref()).or(of_target);
+        if refused.is_none() {
+            self.connection.remove(call, self.commands.remove_leftover(&rotate.to)).await?;
         }
-        Ok(match to {
-            State::Live(_) => Verdict::AlreadyExists,
-            State::Corrupt => Verdict::TargetCorrupt,
-            State::Gone { has_leftover } => {
-                if has_leftover {
-                    self.connection.remove(call, self.commands.remove_leftover(&rotate.to)).await?;
-                }
-                Verdict::Busy
-            }
-        })
+        Ok(refused)
     }
 
     async fn destroy(&self, call: &Call, destroy: &Destroy) -> Result<Verdict, Error> {
@@ -178,15 +156,15 @@ impl MongoBackend {
     }
 }
 
-/// Reads the answer to [`Commands::inspect_at`].
-pub(crate) fn read_inspection(answer: &RawDocument) -> Result<(Timestamp, Option<Found<'_>>), Error> {
+/// Reads the answer to [`Commands::inspect`].
+pub(crate) fn read_inspection(answer: &RawDocument) -> Result<(Timestamp, Vec<Found<'_>>), Error> {
     let read_at = answer.get_datetime("read_at").map_err(|_| Error::UnexpectedAnswer)?;
-    let found = answer.get_array("found").map_err(|_| Error::UnexpectedAnswer)?.into_iter().next();
-    let found = found.map(|first| match first {
+    let found = answer.get_array("found").map_err(|_| Error::UnexpectedAnswer)?;
+    let found = found.into_iter().map(|one| match one {
         Ok(RawBsonRef::Document(document)) => Found::new(document),
         _ => Err(Error::UnexpectedAnswer),
     });
-    Ok((Timestamp::from_millis(read_at.timestamp_millis()), found.transpose()?))
+    Ok((Timestamp::from_millis(read_at.timestamp_millis()), found.collect::<Result<_, _>>()?))
 }
 
 #[async_trait]
@@ -251,16 +229,17 @@ impl Backend for MongoBackend {
     }
 
     async fn find_cause(&self, call: &Call, change: &Change) -> Result<Verdict, Error> {
-        match change {
-            Change::Set(set) => self.why_set(call, set).await,
-            Change::Import(import) => self.why_import(call, import).await,
-            Change::Rotate(rotate) => self.why_rotate(call, rotate).await,
+        let cause = match change {
+            Change::Set(set) => self.why_set(call, set).await?,
+            Change::Import(import) => self.why_import(call, import).await?,
+            Change::Rotate(rotate) => self.why_rotate(call, rotate).await?,
             Change::Destroy(Destroy { key, version }) => {
-                let [state] = self.states(call, [key]).await?;
-                Ok(state.refusal(version.as_ref()).unwrap_or(Verdict::Busy))
+                let (_, [state]) = self.states(call, [key]).await?;
+                refusal(&state, version.as_ref())
             }
-            Change::Touch(_) => Ok(Verdict::NotFound),
-        }
+            Change::Touch(_) => Some(Verdict::NotFound),
+        };
+        Ok(cause.unwrap_or(Verdict::Busy))
     }
 
     async fn list_page(
@@ -346,12 +325,12 @@ impl Backend for MongoBackend {
     async fn clear_page(&self, call: &Call, cursor: Option<&Cursor>) -> Result<BulkPage<Cursor>, Error> {
         let after = match cursor {
             Some(Cursor(Position::Range { after, last, is_cleared: false })) => {
-                let ended = self.connection.remove(call, self.commands.clear_live(*after, *last)).await?;
+                let ended = self.connection.remove(call, self.commands.clear(*after, *last, live())).await?;
                 let dead = Position::Range { after: *after, last: *last, is_cleared: true };
                 return Ok(removed(ended, ended, from(dead)));
             }
             Some(Cursor(Position::Range { after, last, is_cleared: true })) => {
-                let gone = self.connection.remove(call, self.commands.clear_dead(*after, *last)).await?;
+                let gone = self.connection.remove(call, self.commands.clear(*after, *last, dead())).await?;
                 return Ok(removed(gone, 0, from(Position::AfterId(*last))));
             }
             Some(Cursor(Position::AfterId(after))) => *after,

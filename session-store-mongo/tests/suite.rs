@@ -10,15 +10,10 @@ use session_store_core::{BoxError, Error, ErrorKind, Result, SessionKey, Session
 use session_store_mongo::MongoStore;
 use session_store_mongo::mongodb::bson::spec::BinarySubtype;
 use session_store_mongo::mongodb::bson::{Binary, Document, doc};
-use session_store_mongo::mongodb::options::ClientOptions;
 use session_store_mongo::mongodb::{self, Client, Collection};
 use testkit::containers::{Database, Release, TestDatabase};
 use testkit::servers::MongoReplicaSet;
 use tokio::sync::OnceCell;
-
-/// The handles of all cases that run at once share them, and each uses up to ten. With fewer, they would wait for each other
-/// in the driver.
-const MOST_CONNECTIONS: u32 = 500;
 
 /// Which server the store has.
 enum Way {
@@ -50,11 +45,7 @@ impl Mongo {
     /// Connections that all handles share.
     async fn database(&self) -> Result<mongodb::Database> {
         // The driver's futures are large.
-        let connect = Box::pin(async {
-            let mut options = ClientOptions::parse(self.url().await?).await.map_err(failed)?;
-            options.max_pool_size = Some(MOST_CONNECTIONS);
-            Client::with_options(options).map_err(failed)
-        });
+        let connect = Box::pin(async { Client::with_uri_str(self.url().await?).await.map_err(failed) });
         Ok(self.client.get_or_try_init(|| connect).await?.database("conformance"))
     }
 

@@ -82,7 +82,9 @@ async fn more_sessions_than_a_page_end(cx: Arc<Context>) -> Outcome {
 /// may be counted under both keys.
 fn ended(cx: &Context, ended: u64, expected: u64) -> Outcome {
     let twice = u64::from(!cx.harness().rotates_in_one_step()) * expected;
-    ensure((expected..=expected + twice).contains(&ended), || format!("{ended} sessions ended, and {expected} were live"))
+    ensure((expected..=expected + twice).contains(&ended), || {
+        format!("{ended} sessions ended, and {expected} were live")
+    })
 }
 
 /// Whether the rotation comes before or after: the session that was acknowledged before is dead, under

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_store_core::{
-    Entry, Error, ErrorKind, Page, Pruned, Record, Result, SessionKey, SessionStore, SetMode, UserId, Version, Write,
+    Entry, Error, ErrorKind, IfChanged, Page, Pruned, Record, Result, ScanCursor, ScanPage, SessionKey, SessionStore,
+    SetMode, UserId, Version, Write,
 };
 use session_store_memory::MemoryStore;
 use session_store_redis::RedisStore;
@@ -101,6 +102,10 @@ impl SessionStore for Switched {
         record
     }
 
+    async fn get_if_changed(&self, key: &SessionKey, version: Version) -> Result<IfChanged> {
+        self.there()?.get_if_changed(key, version).await
+    }
+
     async fn set(&self, key: &SessionKey, write: &Write, mode: SetMode) -> Result<Version> {
         self.there()?.set(key, write, mode).await
     }
@@ -111,6 +116,18 @@ impl SessionStore for Switched {
 
     async fn destroy(&self, key: &SessionKey) -> Result<bool> {
         self.there()?.destroy(key).await
+    }
+
+    async fn destroy_if(&self, key: &SessionKey, version: Version) -> Result<bool> {
+        self.there()?.destroy_if(key, version).await
+    }
+
+    async fn import(&self, key: &SessionKey, record: &Record) -> Result<Option<Version>> {
+        self.there()?.import(key, record).await
+    }
+
+    fn placement(&self, key: &SessionKey) -> u16 {
+        self.store.placement(key)
     }
 
     async fn rotate(
@@ -143,8 +160,16 @@ impl SessionStore for Switched {
         self.there()?.clear().await
     }
 
+    async fn scan(&self, cursor: Option<&ScanCursor>, limit: u32) -> Result<ScanPage> {
+        self.there()?.scan(cursor, limit).await
+    }
+
     async fn ping(&self) -> Result<()> {
         self.there()?.ping().await
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
     }
 }
 

@@ -11,9 +11,7 @@ use session_store_core::{SessionKey, UserId, Version};
 
 use super::update::{self, Updates};
 use crate::error::Error;
-use crate::record::{
-    binary, dead, joined, live, meta_fields, readable, record_fields, record_fields_without_data_if,
-};
+use crate::record::{binary, dead, joined, live, meta_fields, readable, record_fields, record_fields_without_data_if};
 use crate::schema;
 
 /// The commands on one collection.
@@ -51,7 +49,12 @@ fn millis(duration: Duration) -> i64 {
 
 impl Commands {
     pub(crate) fn new(collection: String, write_concern: &WriteConcern, operation_timeout: Duration) -> Self {
-        Self { collection, write_concern: raw(write_concern), max_time: millis(operation_timeout), updates: Updates::default() }
+        Self {
+            collection,
+            write_concern: raw(write_concern),
+            max_time: millis(operation_timeout),
+            updates: Updates::default(),
+        }
     }
 
     fn collection(&self) -> &str {
@@ -125,19 +128,15 @@ impl Commands {
         self.find_by_key(&keys, record_fields_without_data_if(is_known))
     }
 
-    /// The sessions under these keys without their data, live or dead: to find out why a change was refused.
+    /// The sessions under these keys without their data, live or dead, as `found`; and the server's clock, as `read_at`, even
+    /// if nothing is there: to find out why a change was refused.
     pub(crate) fn inspect(&self, keys: &[&SessionKey]) -> RawDocumentBuf {
-        self.find_by_key(keys, record_fields_without_data_if(rawdoc! { "$literal": true }))
-    }
-
-    /// The same for one key, as `found`, with the server's clock, as `read_at`, even if nothing is there.
-    pub(crate) fn inspect_at(&self, key: &SessionKey) -> RawDocumentBuf {
         let fields = record_fields_without_data_if(rawdoc! { "$literal": true });
         rawdoc! {
             "aggregate": self.collection(),
             "pipeline": [
-                { "$match": { "key": binary(key.as_bytes()) } },
-                { "$facet": { "found": [{ "$limit": 1_i64 }, { "$project": fields }] } },
+                { "$match": { "key": any_of(keys) } },
+                { "$facet": { "found": [{ "$project": fields }] } },
                 { "$project": { "found": 1, "read_at": "$$NOW" } },
             ],
             "cursor": {}, "readConcern": { "level": "local" }, "maxTimeMS": self.max_time,
@@ -249,14 +248,9 @@ impl Commands {
         self.find_in_order(rawdoc! { "_id": { "$gt": after } }, fields, "_id_", rawdoc! { "_id": 1 }, limit)
     }
 
-    /// C1: the live sessions of some documents in the order of their ids, which nothing changes.
-    pub(crate) fn clear_live(&self, after: ObjectId, last: ObjectId) -> RawDocumentBuf {
-        self.delete(rawdoc! { "_id": { "$gt": after, "$lte": last }, "$expr": live() }, 0)
-    }
-
-    /// C1: what is left of the dead ones among them.
-    pub(crate) fn clear_dead(&self, after: ObjectId, last: ObjectId) -> RawDocumentBuf {
-        self.delete(rawdoc! { "_id": { "$gt": after, "$lte": last }, "$expr": dead() }, 0)
+    /// C1: those of some documents in the order of their ids, which nothing changes.
+    pub(crate) fn clear(&self, after: ObjectId, last: ObjectId, condition: RawDocumentBuf) -> RawDocumentBuf {
+        self.delete(rawdoc! { "_id": { "$gt": after, "$lte": last }, "$expr": condition }, 0)
     }
 }
 

@@ -17,8 +17,8 @@ const SLOW: Duration = Duration::from_millis(50);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_of_one_session_wait_for_a_few_acknowledgements_only() {
     let database = Database::alone(&CAN_FAIL).await;
-    // In a batch, 16 changes of a session go together; of commands of their own, 4 are under way.
-    for (batch_size, most) in [(64, 10), (1, 30)] {
+    // In a batch, 16 changes of a session go together; of commands of their own, 8 are under way.
+    for (batch_size, most) in [(64, 10), (1, 20)] {
         for is_live in [true, false] {
             database.mend().await;
             let store = builder(database.url()).batch_size(batch_size).build().await.unwrap();

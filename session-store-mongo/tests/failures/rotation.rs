@@ -44,7 +44,7 @@ async fn a_key_with_an_expired_leftover_is_free() {
         watched.sent();
         assert!(Operation::Rotate.run(&store, &fixture).await.unwrap());
         // It fails, asks why, removes what is left, and does it again.
-        assert_eq!(watched.names(), ["update", "find", "delete", "update"]);
+        assert_eq!(watched.names(), ["update", "aggregate", "delete", "update"]);
         assert_eq!(store.get(&fixture.free).await.unwrap().unwrap().data, "data");
         assert_eq!(database.count(of_key(&fixture.free)).await, 1);
     }
@@ -54,7 +54,7 @@ async fn a_key_with_an_expired_leftover_is_free() {
     watched.sent();
     let error = Operation::Rotate.run(&store, &fixture).await.unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::AlreadyExists, Some(&fixture.free)));
-    assert_eq!(watched.names(), ["update", "find"]);
+    assert_eq!(watched.names(), ["update", "aggregate"]);
 }
 
 /// Gives the session one new key after another, until it is gone.

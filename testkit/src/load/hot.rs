@@ -23,7 +23,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 ///
 /// If one of these does not hold.
 pub async fn assert_destroys_succeed(stores: &[Arc<dyn SessionStore>], destroys: usize) {
-    let keys: Arc<Vec<_>> = Arc::new((0..destroys).map(|_| SessionKey::from(&SessionId::generate().unwrap())).collect());
+    let keys: Arc<Vec<_>> =
+        Arc::new((0..destroys).map(|_| SessionKey::from(&SessionId::generate().unwrap())).collect());
     let (current, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let write = Write::new(vec![7; 700], HOUR, HOUR).unwrap();
     let writer = |number: usize| {
@@ -60,7 +61,10 @@ pub async fn assert_destroys_succeed(stores: &[Arc<dyn SessionStore>], destroys:
     }
     waits.sort_unstable();
     let (median, p99) = (waits[destroys / 2], waits[destroys * 99 / 100]);
-    println!("{destroys} destroys under {written} writes: median {median:?}, p99 {p99:?}, longest {:?}", waits[destroys - 1]);
+    println!(
+        "{destroys} destroys under {written} writes: median {median:?}, p99 {p99:?}, longest {:?}",
+        waits[destroys - 1]
+    );
     assert!(p99 <= LONGEST, "{p99:?}");
     assert!(written > destroys, "the sessions were written");
 }
