@@ -211,7 +211,7 @@ fn start_writers(
                     Ok(_) => saved += 1,
                     // It was destroyed: the next one comes.
                     Err(error) if error.kind() == ErrorKind::NotFound => {
-                        tokio::time::sleep(Duration::from_millis(1)).await
+                        tokio::time::sleep(Duration::from_millis(1)).await;
                     }
                     Err(error) => eprintln!("benches: a save failed: {error}"),
                 }

@@ -20,7 +20,7 @@ cases! {
         a_session_in_constant_use_is_destroyed_at_once;
 }
 
-const CALLERS: usize = 64;
+const CALLERS: usize = 32;
 
 /// By this factor, an operation may be slower while all others use one session.
 const FACTOR: u32 = 5;
