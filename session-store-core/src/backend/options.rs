@@ -41,7 +41,8 @@ pub struct StoreOptions {
     /// The most bytes that one statement carries; a single session may have more. Defaults to 1 MiB.
     pub batch_bytes: usize,
     /// How many batches of a kind are in flight at once: 1 or more. More batches in flight are smaller ones. Defaults
-    /// to 3: three keep a server busy, also while one of them waits for the disk.
+    /// to 3: three keep a server busy, also while one of them waits for the disk. Not used where `batch_size` is 1: then
+    /// only the connections limit the statements.
     pub batches_in_flight: usize,
 }
 

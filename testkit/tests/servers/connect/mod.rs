@@ -84,7 +84,7 @@ async fn keeps_the_data_limit(url: &str) {
 async fn keeps_timeouts(url: &str) {
     const LIMIT: Duration = Duration::from_millis(1900);
     let proxy = Proxy::start(url).await.unwrap();
-    for setting in ["operation", "connect", "sweep"] {
+    for setting in ["operation", "connect", "bulk"] {
         let store = open(&proxy.url(), &format!("session_{setting}_timeout=500ms")).await;
         let key = set(&*store, "data").await.unwrap();
         proxy.hold();
@@ -93,7 +93,7 @@ async fn keeps_timeouts(url: &str) {
         }
         let started = Instant::now();
         let error = match setting {
-            "sweep" => store.count().await.unwrap_err(),
+            "bulk" => store.count().await.unwrap_err(),
             _ => store.get(&key).await.unwrap_err(),
         };
         let took = started.elapsed();

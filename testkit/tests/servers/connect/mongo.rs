@@ -75,7 +75,7 @@ async fn what_is_not_ours_reaches_the_driver() {
 async fn connections_and_batches_are_those_of_the_url() {
     let server = MongoServer::start(&[]).await.unwrap();
     let url = url_of(&server);
-    is_config(&refused(&url, "session_connections=10001").await, "1 to 10000 connections");
-    is_config(&refused(&url, "session_batch_size=10001").await, "1 to 10000 sessions");
+    is_config(&refused(&url, "session_connections=10001").await, "connections must be between 1 and 10,000");
+    is_config(&refused(&url, "session_batch_size=10001").await, "batch_size must be between 1 and 10,000");
     keeps_sessions(&url, "session_batch_size=1&session_connections=1&session_batches_in_flight=1").await;
 }

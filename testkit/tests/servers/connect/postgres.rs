@@ -64,11 +64,14 @@ async fn what_is_not_ours_reaches_the_driver() {
 async fn waiting(server: &PostgresServer, parameters: &str) -> i64 {
     const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
     let store = open(&server.url(), parameters).await;
-    let key = set(&*store, "data").await.unwrap();
+    let mut keys = vec![];
+    for _ in 0..12 {
+        keys.push(set(&*store, "data").await.unwrap());
+    }
     let mut connection = server.connection().await.unwrap();
     let mut lock = connection.begin().await.unwrap();
     raw_sql("LOCK TABLE sessions").execute(&mut *lock).await.unwrap();
-    let tasks = (0..12).map(|_| {
+    let tasks = keys.into_iter().map(|key| {
         let store = store.clone();
         tokio::spawn(async move { store.get(&key).await.unwrap().unwrap() })
     });
@@ -82,6 +85,7 @@ async fn waiting(server: &PostgresServer, parameters: &str) -> i64 {
     for task in tasks {
         task.await.unwrap();
     }
+    assert_eq!(store.clear().await.unwrap(), 12);
     count
 }
 
@@ -92,10 +96,12 @@ async fn connections_and_batches_are_those_of_the_url() {
     assert_eq!(waiting(&server, "session_setup=true").await, 2);
     assert_eq!(waiting(&server, "session_batches_in_flight=4").await, 2);
     assert_eq!(waiting(&server, "session_batch_size=4&session_batches_in_flight=4").await, 4);
-    assert_eq!(waiting(&server, "session_batch_size=1&session_batches_in_flight=7").await, 7);
+    assert_eq!(waiting(&server, "session_batch_size=2&session_batches_in_flight=5").await, 5);
+    // Without batches, only the connections limit the statements.
+    assert_eq!(waiting(&server, "session_batch_size=1&session_batches_in_flight=7").await, 12);
     assert_eq!(waiting(&server, "session_batch_size=1&session_batches_in_flight=7&session_connections=3").await, 3);
-    is_config(&refused(&server.url(), "session_connections=10001").await, "1 to 10000 connections");
-    is_config(&refused(&server.url(), "session_batch_size=10001").await, "1 to 10000 sessions");
+    is_config(&refused(&server.url(), "session_connections=10001").await, "connections must be between 1 and 10,000");
+    is_config(&refused(&server.url(), "session_batch_size=10001").await, "batch_size must be between 1 and 10,000");
     keeps_sessions(&server.url(), "session_batch_size=1&session_connections=1&session_batches_in_flight=1").await;
 }
 
