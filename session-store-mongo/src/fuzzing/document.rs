@@ -1,7 +1,7 @@
 //! The document of a session, and what else a read gives.
 
 use mongodb::bson::{Bson, DateTime, Document, RawDocument, RawDocumentBuf, rawdoc};
-use session_store_core::{Bytes, IfChanged, Meta, Record, Timestamp, UserId, Version};
+use session_store_core::{IfChanged, Meta, Record, Timestamp, Version};
 
 use super::{KEY, assert_is_one_of, whole};
 use crate::backend::read_inspection;
@@ -13,7 +13,7 @@ const WRONG: [Error; 3] =
     [Error::Corrupt(Corruption::Form), Error::Corrupt(Corruption::Times), Error::UnexpectedAnswer];
 
 /// By the server's clock, when the documents are read.
-const READ_AT: Timestamp = Timestamp::from_millis(1_764_000_600_000);
+pub(super) const READ_AT: Timestamp = Timestamp::from_millis(1_764_000_600_000);
 
 /// `bytes` are a session's document, which is written again as one that says the same; or it has expired; or it is
 /// corrupt. Or they are the answer to a read as a whole, or something else.
@@ -121,17 +121,4 @@ pub(super) fn encode(record: &Record) -> RawDocumentBuf {
             "expires_at": date(expires_at), "deadline": date(deadline), "version": version, "data": data,
         }
     }
-}
-
-pub(super) fn alices() -> Record {
-    let at = |minute: i64| Timestamp::from_millis(1_764_000_000_000 + minute * 60_000);
-    let meta = Meta {
-        user: Some(UserId::new("alice").unwrap()),
-        created_at: at(0),
-        last_seen_at: at(5),
-        expires_at: at(35),
-        deadline: at(720),
-        version: Version::from_bytes(*b"0123456789abcdef"),
-    };
-    Record { meta, data: Bytes::from_static(b"data"), read_at: READ_AT }
 }

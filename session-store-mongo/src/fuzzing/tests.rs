@@ -2,10 +2,10 @@
 
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
-use session_store_core::{Meta, Record, Timestamp, UserId};
+use session_store_core::{Bytes, Meta, Record, Timestamp, UserId, Version};
 use testkit::corpus::Corpus;
 
-use super::document::{alices, answer, encode};
+use super::document::{READ_AT, answer, encode};
 use crate::record::binary;
 
 fn corpus(decoder: &str) -> Corpus {
@@ -27,6 +27,19 @@ fn the_corpus_of_replies() {
     let replies = replies().map(|(name, reply)| (name, RawDocumentBuf::try_from(&reply).unwrap()));
     corpus("reply").assert_seeds(&bytes_of(replies));
     corpus("reply").run(super::reply);
+}
+
+fn alices() -> Record {
+    let at = |minute: i64| Timestamp::from_millis(1_764_000_000_000 + minute * 60_000);
+    let meta = Meta {
+        user: Some(UserId::new("alice").unwrap()),
+        created_at: at(0),
+        last_seen_at: at(5),
+        expires_at: at(35),
+        deadline: at(720),
+        version: Version::from_bytes(*b"0123456789abcdef"),
+    };
+    Record { meta, data: Bytes::from_static(b"data"), read_at: READ_AT }
 }
 
 fn documents() -> Vec<(&'static str, RawDocumentBuf)> {

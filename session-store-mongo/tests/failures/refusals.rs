@@ -188,7 +188,7 @@ async fn a_batch_that_is_ended_in_the_middle_is_of_unknown_outcome_for_all() {
     let fixtures = join_all((0..SESSIONS).map(|_| Fixture::create(&store))).await;
     let fixtures: Vec<_> = fixtures.into_iter().map(Result::unwrap).collect();
     let before = join_all(fixtures.iter().map(|fixture| version_of(&store, fixture))).await;
-    // The first goes alone, and the others together.
+    // The first goes alone, beside the others, which go together: of the three updates that do not wait, it may be one.
     database.server.run("admin", hang(doc! { "skip": 3 })).await.unwrap();
     let ending = async {
         let hanging = doc! { "ns": "shop.app", "active": true, "failpointMsg": "hangDuringBatchUpdate" };
@@ -197,15 +197,14 @@ async fn a_batch_that_is_ended_in_the_middle_is_of_unknown_outcome_for_all() {
             let ask = doc! { "aggregate": 1, "pipeline": pipeline.to_vec(), "cursor": {} };
             let found = database.server.run("admin", ask).await.unwrap();
             let found = found.get_document("cursor").unwrap().get_array("firstBatch").unwrap().clone();
-            if let Some(operation) = found.first() {
+            for operation in found {
                 let number = operation.as_document().unwrap().get("opid").unwrap().clone();
                 database.server.run("admin", doc! { "killOp": 1, "op": number }).await.unwrap();
-                return;
             }
         }
     };
     let calls = join_all(fixtures.iter().map(|fixture| Operation::Replace.run(&store, fixture)));
-    let (answers, ()) = tokio::join!(calls, ending);
+    let answers = tokio::select! { answers = calls => answers, () = ending => unreachable!() };
     let off = doc! { "configureFailPoint": "hangDuringBatchUpdate", "mode": "off" };
     database.server.run("admin", off).await.unwrap();
     let mut changed_of_failed = 0;
@@ -218,5 +217,5 @@ async fn a_batch_that_is_ended_in_the_middle_is_of_unknown_outcome_for_all() {
         changed_of_failed += usize::from(was_changed);
         assert_eq!(classify(&error, fixture), BROKEN, "{number} {was_changed}: {error:?}");
     }
-    assert_eq!(changed_of_failed, 2, "the batch was ended in the middle");
+    assert!([2, 3].contains(&changed_of_failed), "{changed_of_failed}: the batch was ended in the middle");
 }
