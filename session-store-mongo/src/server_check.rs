@@ -2,7 +2,7 @@
 
 use mongodb::Database;
 use mongodb::bson::{Document, doc, rawdoc};
-use session_store_core::backend::{Backoff, Deadline, Retry};
+use session_store_core::backend::{Deadline, retry};
 
 use crate::connection::documents;
 use crate::error::{Error, classify};
@@ -36,17 +36,10 @@ async fn run(database: &Database, command: &Document, deadline: Deadline) -> Res
     repeat(deadline, || async { database.run_command(command.clone()).await.map_err(Error::Driver) }).await
 }
 
-/// Repeats a step of the set-up while its failure allows it: a connection that the given client has may be dead. Each step
-/// does nothing the second time. The store's own retries begin when it is built.
+/// Repeats a step if the given client has a dead connection. Each step does nothing the second time.
 async fn repeat<T, Running>(deadline: Deadline, step: impl Fn() -> Running) -> Result<T, Error>
 where
     Running: Future<Output = Result<T, Error>>,
 {
-    let mut backoff = Backoff::until(deadline);
-    loop {
-        match deadline.limit(step()).await.unwrap_or(Err(Error::NoPrimary)) {
-            Err(error) if classify(&error).retry() != Retry::Never && backoff.wait().await => {}
-            answer => return answer,
-        }
-    }
+    retry(deadline, classify, step).await?.ok_or(Error::NoPrimary)
 }

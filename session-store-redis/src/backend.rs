@@ -157,6 +157,7 @@ impl RedisBackend {
         Ok(lookups.iter().zip(answers).map(|(lookup, answer)| read::read(lookup, answer, read_at)).collect())
     }
 
+    /// Reads sessions of which none is known.
     async fn get_plain(&self, lookups: &[Lookup]) -> Result<Vec<Result<IfChanged>>> {
         match lookups {
             [lookup] => Ok(vec![self.get(lookup).await?]),
@@ -276,11 +277,9 @@ impl Backend for RedisBackend {
     }
 
     async fn read(&self, _call: &Call, lookups: &[Lookup]) -> Result<Vec<Result<IfChanged>>> {
-        let known = lookups.iter().filter(|lookup| lookup.known.is_some()).count();
-        match lookups {
-            [lookup] if known == 0 => Ok(vec![self.get(lookup).await?]),
-            _ if known == 0 => self.get_many(lookups).await,
-            _ if known == lookups.len() => Box::pin(self.get_if_changed(lookups)).await,
+        match lookups.iter().filter(|lookup| lookup.known.is_some()).count() {
+            0 => self.get_plain(lookups).await,
+            known if known == lookups.len() => Box::pin(self.get_if_changed(lookups)).await,
             _ => Box::pin(self.get_mixed(lookups)).await,
         }
     }

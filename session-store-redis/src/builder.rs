@@ -1,6 +1,6 @@
 //! How a store is built.
 
-use session_store_core::backend::{Backoff, Deadline, Open, Retry, Store, StoreOptions};
+use session_store_core::backend::{Deadline, Open, Store, StoreOptions, retry};
 use session_store_core::{Error, ErrorKind, Namespace, Result};
 
 use crate::backend::RedisBackend;
@@ -101,24 +101,20 @@ impl RedisStoreBuilder {
 /// Checks the servers, and reads their clock. It does so again if a connection breaks that was there before: a manager
 /// or a pool may have one that the server has closed.
 async fn start(backend: &RedisBackend, deadline: Deadline, allow_eviction: bool) -> Result<()> {
-    let (mut backoff, is_cluster) = (Backoff::until(deadline), backend.connections().is_cluster());
-    loop {
-        let start = async {
-            for info in server_check::infos(backend.connections()).await? {
-                if let Err(unsupported) = check(&info, is_cluster, allow_eviction) {
-                    return Ok(Err(unsupported));
-                }
+    let is_cluster = backend.connections().is_cluster();
+    let classify = |error: &_| classify(error, is_cluster);
+    let start = || async {
+        for info in server_check::infos(backend.connections()).await? {
+            if let Err(unsupported) = check(&info, is_cluster, allow_eviction) {
+                return Ok(Err(unsupported));
             }
-            backend.set_clock().await.map(Ok)
-        };
-        let failure = match deadline.limit(start).await {
-            Some(Ok(supported)) => return supported,
-            Some(Err(error)) => classify(&error, is_cluster),
-            None => return Err(Error::new(ErrorKind::Timeout, "no answer from the Redis server in time")),
-        };
-        if failure.retry() == Retry::Never || !backoff.wait().await {
-            return Err(failure.into_error());
         }
+        backend.set_clock().await.map(Ok)
+    };
+    match retry(deadline, classify, start).await {
+        Ok(Some(supported)) => supported,
+        Ok(None) => Err(Error::new(ErrorKind::Timeout, "no answer from the Redis server in time")),
+        Err(error) => Err(classify(&error).into_error()),
     }
 }
 

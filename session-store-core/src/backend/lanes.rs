@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::inline::Adopt;
 use super::key_map::KeyMap;
-use super::queue::{Item, Receiver};
+use super::queue::{Item, Mergeable as _, Receiver};
 use super::{Change, Deadline, Verdict};
 use crate::SessionKey;
 
@@ -131,11 +131,9 @@ impl Lane {
     }
 
     fn wait(&mut self, change: Change, deadline: Deadline) -> Receiver<Change, Verdict> {
-        if let (Change::Touch(touch), Some(last)) = (&change, self.waiting.back_mut())
-            && let Change::Touch(other) = &mut last.request
+        if let Some(last) = self.waiting.back_mut()
+            && last.request.merge(&change)
         {
-            // Exact by T1.
-            other.idle = other.idle.max(touch.idle);
             return last.join(deadline);
         }
         let place = if change.overtakes() {

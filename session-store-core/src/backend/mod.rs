@@ -40,6 +40,7 @@ mod key_map;
 mod lanes;
 mod options;
 mod queue;
+mod retry;
 mod state;
 mod store;
 mod time;
@@ -56,6 +57,7 @@ pub use self::change::{
 };
 pub use self::failure::{Failure, Retry};
 pub use self::options::StoreOptions;
+pub use self::retry::retry;
 pub use self::store::Store;
 pub use self::time::{Backoff, Deadline};
 use crate::{IfChanged, SessionKey, UserId};

@@ -3,14 +3,12 @@
 use session_store_core::SetMode;
 use session_store_core::backend::{Change, Group};
 
-use crate::callers::{Callers, MINUTE, SECOND, describe, one_in_flight, options, settle, settle_many};
+use crate::callers::{Callers, MINUTE, SECOND, behind_a_gate, describe, one_in_flight, options, settle, settle_many};
 use crate::scripted_backend::{Operation, Reply, Script, Statement, gate, open};
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_arrive_during_a_statement_are_the_next_batch() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let busy = callers.keep_busy(200, 201).await;
     let calls: Vec<_> = (0..25).map(|byte| callers.create(byte)).collect();
     settle().await;
@@ -28,9 +26,7 @@ async fn requests_that_arrive_during_a_statement_are_the_next_batch() {
 
 #[tokio::test(start_paused = true)]
 async fn reads_are_collected_like_changes_and_not_with_them() {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let reads: Vec<_> = (0..5).map(|byte| callers.get(byte)).collect();
     let changes: Vec<_> = (0..5).map(|byte| callers.create(byte)).collect();
     settle().await;
@@ -49,9 +45,7 @@ async fn reads_are_collected_like_changes_and_not_with_them() {
 async fn each_caller_gets_its_own_answer() {
     use session_store_core::backend::Verdict::{AlreadyExists, Conflict, Done, NotFound};
 
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let touches: Vec<_> = (0..3).map(|byte| callers.touch(byte, SECOND)).collect();
     let writes: Vec<_> = (3..5).map(|byte| callers.create(byte)).collect();
@@ -74,9 +68,7 @@ async fn each_caller_gets_its_own_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_was_just_answered_joins_the_next_batch() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let calls: Vec<_> = (0..5)
         .map(|byte| {
@@ -103,9 +95,7 @@ async fn batches_are_bounded_by_bytes_and_one_large_request_still_goes() {
     let mut options = one_in_flight();
     options.batch_bytes = 100;
     let groups = vec![Group::batched(&options).with_overhead(0)];
-    let (store, script) = Script::default().with_groups(groups, |_| 0).store::<false>(options);
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default().with_groups(groups, |_| 0), options);
     let _busy = callers.keep_busy(200, 201).await;
     let calls: Vec<_> = [1, 40, 59, 1, 500, 1]
         .into_iter()
@@ -125,9 +115,7 @@ async fn requests_without_data_count_by_their_overhead() {
     let mut options = one_in_flight();
     options.batch_bytes = 100;
     let groups = vec![Group::batched(&options).with_overhead(50)];
-    let (store, script) = Script::default().with_groups(groups, |_| 0).store::<false>(options);
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default().with_groups(groups, |_| 0), options);
     let _busy = callers.keep_busy(200, 201).await;
     let calls: Vec<_> = (0..5).map(|byte| callers.touch(byte, SECOND)).collect();
     settle().await;
@@ -143,9 +131,7 @@ async fn imports_count_by_their_data() {
     let mut options = one_in_flight();
     options.batch_bytes = 7;
     let groups = vec![Group::batched(&options).with_overhead(0)];
-    let (store, script) = Script::default().with_groups(groups, |_| 0).store::<false>(options);
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default().with_groups(groups, |_| 0), options);
     let _busy = callers.keep_busy(200, 201).await;
     // Four bytes each.
     let calls: Vec<_> = (0..3).map(|byte| callers.import(byte)).collect();
@@ -185,9 +171,7 @@ async fn changes_of_different_groups_share_no_statement() {
 
 #[tokio::test(start_paused = true)]
 async fn without_batches_every_request_is_sent_at_once() {
-    let (store, script) = Script::default().store::<false>(options(1, 1));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), options(1, 1));
     let calls: Vec<_> = (0..20).map(|byte| callers.create(byte)).collect();
     settle().await;
     assert_eq!(script.sizes(), [1; 20]);
@@ -200,9 +184,7 @@ async fn without_batches_every_request_is_sent_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn rotations_are_single_statements() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let calls: Vec<_> = (0..5).map(|byte| callers.rotate(byte, byte + 100)).collect();
     settle().await;
     assert_eq!(script.all(Operation::Rotate).len(), 5, "and wait for no batch");
@@ -220,9 +202,7 @@ async fn rotations_are_single_statements() {
 async fn the_number_of_waiting_callers_is_bounded() {
     let mut options = one_in_flight();
     options.operation_timeout = MINUTE;
-    let (store, script) = Script::default().store::<true>(options);
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), options);
     let mut hot: Vec<_> = (0..16_383).map(|_| callers.touch(1, SECOND)).collect();
     settle_many().await;
     let last = callers.touch(2, SECOND);

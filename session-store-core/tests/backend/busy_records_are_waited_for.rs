@@ -6,7 +6,9 @@ use session_store_core::backend::{Failure, Retry, Verdict};
 use session_store_core::{ErrorKind, SessionStore as _};
 use tokio::time::Instant;
 
-use crate::callers::{Callers, MS, SECOND, assert_error, key, one_in_flight, poll_once, settle, write_of};
+use crate::callers::{
+    Callers, MS, SECOND, assert_error, behind_a_gate, key, one_in_flight, poll_once, settle, write_of,
+};
 use crate::scripted_backend::{End, Operation, Reply, Script, Statement, broken, gate, open, overloaded, refused};
 
 /// Batches find every record busy; statements of one session wait for a permit of the gate if they may wait.
@@ -100,9 +102,7 @@ async fn a_record_that_stays_busy_is_a_timeout_of_known_outcome() {
 /// Touches of one session share one change. The first of their callers runs out of time while it is busy.
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_times_out_while_its_record_is_busy_changed_nothing() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let first = callers.touch(1, SECOND);
     tokio::time::sleep(2 * SECOND).await;
@@ -117,9 +117,7 @@ async fn a_caller_that_times_out_while_its_record_is_busy_changed_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_statement_that_waits_past_the_deadline_has_an_unknown_outcome() {
-    let (store, script) = Script::default().with_lone_statements(1).store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default().with_lone_statements(1), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let call = callers.destroy(1);
     settle().await;
@@ -180,9 +178,7 @@ async fn a_lone_caller_with_a_busy_record_holds_up_no_other_either() {
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_change_that_nobody_waits_for_is_not_sent_again() {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let gone = callers.destroy(1);
     settle().await;

@@ -1,5 +1,6 @@
 //! Tasks that call a store, and what tests of many callers share.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use session_store_core::{
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::scripted_backend::TestStore;
+use crate::scripted_backend::{Gate, Script, TestStore, gate};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -59,6 +60,17 @@ pub(crate) fn record() -> Record {
 /// A handle that spawns one task for each call, about the session with the key of this byte.
 #[derive(Clone, Debug)]
 pub(crate) struct Callers<const ONE: bool>(pub(crate) TestStore<ONE>);
+
+/// Returns callers of a store whose statements about sessions all wait behind a gate.
+pub(crate) fn behind_a_gate<const ONE: bool>(
+    script: Script,
+    options: StoreOptions,
+) -> (Callers<ONE>, Arc<Script>, Gate) {
+    let (store, script) = script.store::<ONE>(options);
+    let gate = gate();
+    script.hold(&gate);
+    (Callers(store), script, gate)
+}
 
 impl<const ONE: bool> Callers<ONE> {
     fn spawn<A: Send + 'static, F: Future<Output = A> + Send + 'static>(

@@ -5,14 +5,14 @@ use session_store_core::{ErrorKind, SessionStore as _, SetMode};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::callers::{Callers, OLD, SECOND, assert_error, describe, key, one_in_flight, options, poll_once, settle};
+use crate::callers::{
+    Callers, OLD, SECOND, assert_error, behind_a_gate, describe, key, one_in_flight, options, poll_once, settle,
+};
 use crate::scripted_backend::{End, Operation, Reply, Script, gate, open};
 
 /// Begins calls of one session behind a change of it that is in flight, and returns what is executed after that.
 async fn order_behind_a_change(begin: impl FnOnce(&Callers<true>) -> Vec<JoinHandle<()>>) -> Vec<String> {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let _first = callers.create(1);
     settle().await;
     let calls = begin(&callers);
@@ -67,9 +67,7 @@ async fn changes_of_other_sessions_pass() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_takes_one_place_in_a_batch() {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let hot: Vec<_> = (0..50).map(|_| callers.replace(1)).collect();
     let others: Vec<_> = (2..8).map(|byte| callers.replace(byte)).collect();
@@ -91,9 +89,7 @@ async fn a_session_takes_one_place_in_a_batch() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_touches_become_one_with_the_longest_idle_time() {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let first = callers.touch(1, 9 * SECOND);
     settle().await;
     let touches: Vec<_> = [3, 7, 5].into_iter().map(|seconds| callers.touch(1, seconds * SECOND)).collect();
@@ -110,9 +106,7 @@ async fn waiting_touches_become_one_with_the_longest_idle_time() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_reaches_all_touches_that_became_one() {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let _first = callers.replace(1);
     settle().await;
     let touches: Vec<_> = (0..3).map(|_| callers.touch(1, SECOND)).collect();
@@ -127,9 +121,7 @@ async fn an_error_reaches_all_touches_that_became_one() {
 
 #[tokio::test(start_paused = true)]
 async fn merged_touches_last_until_the_deadline_of_the_last_caller() {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let held = callers.replace(1);
     sleep(SECOND).await;
     let first = callers.touch(1, SECOND);
@@ -190,9 +182,7 @@ async fn destroys_and_rotations_keep_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_nobody_waits_for_is_skipped() {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let _first = callers.replace(1);
     settle().await;
     let (gone, also_gone) = (callers.create(1), callers.import(1));
@@ -212,9 +202,7 @@ async fn a_change_that_nobody_waits_for_is_skipped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_nobody_waits_for_is_skipped_without_batches_too() {
-    let (store, script) = Script::default().store::<true>(options(1, 1));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), options(1, 1));
     let _first = callers.replace(1);
     settle().await;
     let (gone, stays) = (callers.create(1), callers.touch(1, SECOND));
@@ -231,9 +219,7 @@ async fn a_change_that_nobody_waits_for_is_skipped_without_batches_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_merged_touch_is_sent_if_one_of_its_callers_stays() {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, _script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let _first = callers.replace(1);
     settle().await;
     let touches: Vec<_> = (0..3).map(|_| callers.touch(1, SECOND)).collect();
@@ -287,9 +273,7 @@ async fn a_rotation_waits_for_a_change_of_its_key() {
 
 #[tokio::test(start_paused = true)]
 async fn the_order_holds_without_batches() {
-    let (store, script) = Script::default().store::<true>(options(1, 1));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), options(1, 1));
     let calls: Vec<_> = (0..3).flat_map(|_| [callers.replace(1), callers.replace(2)]).collect();
     settle().await;
     assert_eq!(script.keys(), [[1], [2]]);
@@ -342,4 +326,39 @@ async fn a_caller_that_is_polled_on_after_its_change_was_taken_over_gets_the_ans
     open(&gate);
     assert!(!first.await.unwrap().unwrap());
     assert!(second.await.unwrap().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_waiting_changes_of_a_session_go_out_together_as_a_turn_has() {
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default().with_changes_per_turn(3), one_in_flight());
+    let mut calls = vec![callers.replace(1)];
+    settle().await;
+    calls.extend((0..5).map(|_| callers.replace(1)));
+    settle().await;
+    assert_eq!(script.sizes(), [1]);
+    gate.add_permits(1);
+    settle().await;
+    assert_eq!(script.keys(), [vec![1], vec![1, 1, 1]]);
+    open(&gate);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(script.sizes(), [1, 3, 2]);
+    assert_eq!(script.most_running(), 1, "the next turn begins when the last change of this one has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_of_several_changes_ends_before_a_destroy() {
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default().with_changes_per_turn(9), one_in_flight());
+    let first = callers.create(1);
+    settle().await;
+    let calls = calls!(callers: create(1), touch(1, SECOND), destroy(1), create(1));
+    settle().await;
+    open(&gate);
+    first.await.unwrap().unwrap();
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert_eq!(describe(&script.executed()), ["create", "create", "destroy", "touch 1", "create"]);
+    assert_eq!(script.sizes(), [1, 1, 1, 2]);
 }

@@ -7,8 +7,8 @@ use session_store_core::{ErrorKind, Page, Result, SessionStore, SetMode};
 use tokio::time::{Instant, sleep};
 
 use crate::callers::{
-    Callers, MS, OLD, SECOND, alice, assert_elapsed, assert_error, key, one_in_flight, options, record, settle,
-    settle_many, write_of,
+    Callers, MS, OLD, SECOND, alice, assert_elapsed, assert_error, behind_a_gate, key, one_in_flight, options, record,
+    settle, settle_many, write_of,
 };
 use crate::scripted_backend::{End, Operation, Reply, Script, gate, open, overloaded};
 
@@ -178,9 +178,7 @@ async fn a_bulk_operation_that_has_changed_something_has_an_unknown_outcome() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_wait_to_be_let_in_are_answered() {
-    let (store, script) = Script::default().store::<false>(options(1, 1));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), options(1, 1));
     let in_flight: Vec<_> = (0..16_384).map(|_| callers.touch(1, SECOND)).collect();
     settle_many().await;
     let not_let_in = callers.touch(2, SECOND);
@@ -202,9 +200,7 @@ async fn callers_that_wait_to_be_let_in_are_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn statements_without_batches_finish_too() {
-    let (store, script) = Script::default().store::<true>(options(1, 1));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), options(1, 1));
     let calls = [callers.destroy(1), callers.destroy(2)];
     let (behind, rotation) = (callers.destroy(1), callers.rotate(3, 4));
     settle().await;

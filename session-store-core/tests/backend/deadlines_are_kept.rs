@@ -4,7 +4,7 @@ use session_store_core::{ErrorKind, SessionStore as _};
 use tokio::time::{Instant, sleep};
 
 use crate::callers::{
-    Callers, MS, SECOND, assert_elapsed, assert_error, key, one_in_flight, poll_once, settle, write_of,
+    Callers, MS, SECOND, assert_elapsed, assert_error, behind_a_gate, key, one_in_flight, poll_once, settle, write_of,
 };
 use crate::scripted_backend::{End, Operation, Reply, Script, gate, open, overloaded, refused};
 
@@ -73,9 +73,7 @@ async fn a_request_that_still_waits_for_its_batch_times_out_and_was_not_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_ends_by_the_deadline_of_its_last_caller() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let begun = Instant::now();
     let first = callers.destroy(1);
@@ -98,9 +96,7 @@ async fn a_batch_ends_by_the_deadline_of_its_last_caller() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_nobody_waits_for_is_not_started() {
-    let (store, script) = Script::default().store::<true>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     for byte in 0..3 {
         let gone = callers.touch(byte, SECOND);
@@ -119,9 +115,7 @@ async fn a_batch_that_nobody_waits_for_is_not_started() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_sent_is_executed_and_what_was_not_is_not_if_callers_go_away() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let [sent, also_sent] = callers.keep_busy(1, 2).await;
     let (gone, stays) = (callers.touch(3, SECOND), callers.touch(4, SECOND));
     settle().await;
@@ -155,9 +149,7 @@ async fn a_request_whose_deadline_has_passed_is_not_sent_though_its_caller_is_th
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_times_out_between_retries_was_not_executed() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let first = callers.destroy(1);
     sleep(2 * SECOND).await;
@@ -171,9 +163,7 @@ async fn a_caller_that_times_out_between_retries_was_not_executed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_times_out_before_the_retry_is_sent_was_not_executed() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let first = callers.destroy(1);
     sleep(2 * SECOND).await;
@@ -191,9 +181,7 @@ async fn a_caller_that_times_out_before_the_retry_is_sent_was_not_executed() {
 /// The halves are two statements: the second one, which is not sent yet, says nothing about the first.
 #[tokio::test(start_paused = true)]
 async fn a_caller_whose_half_of_a_batch_was_executed_does_not_hear_that_it_was_not() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let first = callers.destroy(1);
     sleep(2 * SECOND).await;
@@ -213,9 +201,7 @@ async fn a_caller_whose_half_of_a_batch_was_executed_does_not_hear_that_it_was_n
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_after_the_deadline() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let (first, last) = (callers.destroy(1), callers.destroy(2));
     settle().await;

@@ -5,12 +5,12 @@ use std::error::Error as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use session_store_core::backend::{Failure, Next, Retry};
+use session_store_core::backend::{Deadline, Failure, Next, Retry, retry};
 use session_store_core::{ErrorKind, Page, SessionStore as _};
 use tokio::time::Instant;
 
-use crate::callers::{Callers, MS, SECOND, alice, assert_error, key, one_in_flight, settle, write_of};
-use crate::scripted_backend::{Operation, Reply, Script, broken, gate, open, overloaded, refused};
+use crate::callers::{MS, SECOND, alice, assert_error, behind_a_gate, key, one_in_flight, settle, write_of};
+use crate::scripted_backend::{Operation, Reply, Script, broken, open, overloaded, refused};
 
 /// Returns the times between the statements.
 fn pauses(script: &Script) -> Vec<Duration> {
@@ -144,9 +144,7 @@ async fn a_failure_that_is_not_ambiguous_has_a_known_outcome_though_it_was_sent(
 
 #[tokio::test(start_paused = true)]
 async fn every_caller_of_a_batch_gets_the_whole_error() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let calls: Vec<_> = (0..3).map(|byte| callers.touch(byte, SECOND)).collect();
     settle().await;
@@ -159,4 +157,34 @@ async fn every_caller_of_a_batch_gets_the_whole_error() {
         assert_eq!(error.source().unwrap().to_string(), "server, code 42501");
         assert!(error.is_transient() && error.key().is_none());
     }
+}
+
+/// Runs a step of a start-up that fails each time, and returns its outcome, its attempts and how long it took.
+async fn start_up(advice: Retry) -> (Result<Option<()>, &'static str>, u32, Duration) {
+    let (attempts, begun) = (AtomicU32::new(0), Instant::now());
+    let classify = |_: &&str| Failure::new(ErrorKind::Unavailable, "broken").with_retry(advice);
+    let step = || async {
+        attempts.fetch_add(1, Ordering::Relaxed);
+        Err("broken")
+    };
+    let outcome = retry(Deadline::after(SECOND), classify, step).await;
+    (outcome, attempts.into_inner(), begun.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_of_a_start_up_is_repeated_as_advised_until_its_deadline() {
+    let (outcome, attempts, took) = start_up(Retry::Never).await;
+    assert_eq!((outcome, attempts, took), (Err("broken"), 1, Duration::ZERO));
+    let (outcome, attempts, took) = start_up(Retry::UntilDeadline).await;
+    assert_eq!(outcome, Err("broken"));
+    assert!(attempts > 5 && took > SECOND / 2 && took < SECOND, "{attempts} {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_of_a_start_up_that_does_not_end_is_given_up_at_its_deadline() {
+    let begun = Instant::now();
+    let classify = |_: &&str| Failure::new(ErrorKind::Unavailable, "broken");
+    let step = || std::future::pending::<Result<(), &str>>();
+    assert_eq!(retry(Deadline::after(SECOND), classify, step).await, Ok(None));
+    assert!(begun.elapsed() < SECOND + 2 * MS, "{:?}", begun.elapsed());
 }

@@ -3,7 +3,9 @@
 use session_store_core::{ErrorKind, SessionStore as _};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::callers::{Callers, SECOND, alice, assert_error, key, one_in_flight, options, poll_once, settle, write_of};
+use crate::callers::{
+    Callers, SECOND, alice, assert_error, behind_a_gate, key, one_in_flight, options, poll_once, settle, write_of,
+};
 use crate::scripted_backend::{End, Operation, Reply, Script, TestStore, broken, gate, open, refused};
 
 /// Checks that the only worker of a store is free, and is taken by one batch at a time.
@@ -49,9 +51,7 @@ async fn a_lone_request_runs_on_its_callers_task_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_came_meanwhile_go_out_together_though_nobody_calls_any_more() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let busy = callers.keep_busy(0, 100).await;
     let others: Vec<_> = (1..6).map(|byte| callers.touch(byte, SECOND)).collect();
     settle().await;
@@ -67,9 +67,7 @@ async fn requests_that_came_meanwhile_go_out_together_though_nobody_calls_any_mo
 
 #[tokio::test(start_paused = true)]
 async fn others_go_out_beside_a_lone_request_up_to_the_limit() {
-    let (store, script) = Script::default().store::<false>(options(10, 3));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), options(10, 3));
     let mut calls = Vec::new();
     for byte in 0..6 {
         calls.push(callers.touch(byte, SECOND));
@@ -90,9 +88,7 @@ async fn others_go_out_beside_a_lone_request_up_to_the_limit() {
 /// Nobody can know whether a lone caller is polled.
 #[tokio::test(start_paused = true)]
 async fn a_lone_request_never_takes_the_last_place() {
-    let (store, script) = Script::default().store::<false>(options(10, 1));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), options(10, 1));
     let calls: Vec<_> = (0..5).map(|byte| callers.touch(byte, SECOND)).collect();
     settle().await;
     assert_eq!(script.sizes(), [1, 4]);
@@ -122,9 +118,7 @@ async fn no_request_runs_on_its_callers_task_while_a_batch_is_in_flight() {
 
 #[tokio::test(start_paused = true)]
 async fn a_statement_runs_to_its_end_if_its_caller_is_dropped() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let gone = callers.touch(1, SECOND);
     settle().await;
     let others = [callers.touch(2, SECOND), callers.touch(3, SECOND)];
@@ -190,9 +184,7 @@ async fn a_panic_of_the_backend_is_an_error_and_keeps_no_place() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_fails_its_own_batch_only() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let busy = callers.keep_busy(200, 201).await;
     let calls: Vec<_> = (0..15).map(|byte| callers.touch(byte, SECOND)).collect();
     settle().await;

@@ -5,7 +5,7 @@ use session_store_core::{ErrorKind, Record, SessionStore as _};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::callers::{Callers, MS, SECOND, assert_error, key, one_in_flight, options, settle};
+use crate::callers::{Callers, MS, SECOND, assert_error, behind_a_gate, key, one_in_flight, options, settle};
 use crate::scripted_backend::{Item, Operation, Reply, Script, Trouble, broken, gate, open, overloaded, refused};
 
 /// Sends one batch of destroys, of the sessions 0 to `count`, and returns how each ended. The script decides from the
@@ -64,9 +64,7 @@ async fn halves_go_out_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn reads_are_halved_too() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let busy = [callers.get(200), callers.get(201)];
     settle().await;
     let calls: Vec<_> = (0..4).map(|byte| callers.get(byte)).collect();
@@ -104,9 +102,7 @@ async fn a_broken_connection_is_about_no_record() {
     }
     assert_eq!(script.sizes(), [1, 1, 5]);
 
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = [callers.get(200), callers.get(201)];
     settle().await;
     let calls: Vec<_> = (0..8).map(|byte| callers.get(byte)).collect();
@@ -222,9 +218,7 @@ async fn verdicts_about_corrupt_records_are_errors_with_their_key() {
 
 #[tokio::test(start_paused = true)]
 async fn an_item_that_failed_is_retried_alone_and_the_others_do_not_wait_for_it() {
-    let (store, script) = Script::default().with_lone_statements(1).store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default().with_lone_statements(1), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let calls: Vec<_> = (0..3).map(|byte| callers.destroy(byte)).collect();
     settle().await;

@@ -4,7 +4,9 @@ use session_store_core::backend::Verdict;
 use session_store_core::{ErrorKind, IfChanged, Record, SessionStore as _, Version};
 use tokio::time::sleep;
 
-use crate::callers::{Callers, OLD, SECOND, assert_error, describe, key, one_in_flight, options, record, settle};
+use crate::callers::{
+    Callers, OLD, SECOND, assert_error, behind_a_gate, describe, key, one_in_flight, options, record, settle,
+};
 use crate::scripted_backend::{Operation, Reply, Script, gate, open, refused};
 
 const NEW: Version = Version::from_bytes([9; 16]);
@@ -92,9 +94,7 @@ async fn a_backend_that_says_unchanged_to_a_caller_without_a_version_is_at_fault
 
 #[tokio::test(start_paused = true)]
 async fn shared_reads_take_one_place_in_a_batch_and_share_an_error() {
-    let (store, script) = Script::default().store::<true>(options(2, 1));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<true>(Script::default(), options(2, 1));
     let _busy = [callers.get(200), callers.get(201)];
     settle().await;
     let hot: Vec<_> = (0..9).map(|_| callers.get(1)).collect();
@@ -111,9 +111,7 @@ async fn shared_reads_take_one_place_in_a_batch_and_share_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn changes_of_one_session_go_out_in_one_batch_in_order() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let (first, second, third) = (callers.create(1), callers.replace(1), callers.destroy(1));
     settle().await;
@@ -131,9 +129,7 @@ async fn changes_of_one_session_go_out_in_one_batch_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn adjacent_touches_of_a_batch_become_one_and_never_across_another_change() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let mut touches = vec![callers.touch(1, 3 * SECOND), callers.touch(2, SECOND), callers.touch(1, 7 * SECOND)];
     touches.push(callers.touch(1, 5 * SECOND));
@@ -154,9 +150,7 @@ async fn adjacent_touches_of_a_batch_become_one_and_never_across_another_change(
 
 #[tokio::test(start_paused = true)]
 async fn merged_touches_take_one_place_in_a_batch() {
-    let (store, script) = Script::default().store::<false>(options(2, 1));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), options(2, 1));
     let _busy = callers.keep_busy(200, 201).await;
     let mut touches: Vec<_> = (0..9).map(|_| callers.touch(1, SECOND)).collect();
     touches.push(callers.touch(2, SECOND));
@@ -171,9 +165,7 @@ async fn merged_touches_take_one_place_in_a_batch() {
 
 #[tokio::test(start_paused = true)]
 async fn merged_touches_last_until_the_deadline_of_the_last_caller() {
-    let (store, script) = Script::default().store::<false>(one_in_flight());
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), one_in_flight());
     let _busy = callers.keep_busy(200, 201).await;
     let first = callers.touch(1, SECOND);
     sleep(3 * SECOND).await;
@@ -188,9 +180,7 @@ async fn merged_touches_last_until_the_deadline_of_the_last_caller() {
 
 #[tokio::test(start_paused = true)]
 async fn several_changes_of_a_session_may_be_in_flight() {
-    let (store, script) = Script::default().store::<false>(options(10, 3));
-    let (callers, gate) = (Callers(store), gate());
-    script.hold(&gate);
+    let (callers, script, gate) = behind_a_gate::<false>(Script::default(), options(10, 3));
     let mut calls = Vec::new();
     for _ in 0..3 {
         calls.push(callers.replace(1));

@@ -215,6 +215,7 @@ pub(crate) struct Script {
     most_running: AtomicUsize,
     timeouts: AtomicUsize,
     lone_statements: usize,
+    changes_per_turn: usize,
     groups: Option<Vec<Group>>,
     group: fn(&Change) -> usize,
     placement: fn(&SessionKey) -> u16,
@@ -240,6 +241,7 @@ impl Default for Script {
             most_running: AtomicUsize::new(0),
             timeouts: AtomicUsize::new(0),
             lone_statements: 0,
+            changes_per_turn: 1,
             groups: None,
             group: |_| 0,
             placement: |_| 0,
@@ -251,6 +253,11 @@ impl Script {
     /// Several statements may wait for records that others hold.
     pub(crate) fn with_lone_statements(self, lone_statements: usize) -> Self {
         Self { lone_statements, ..self }
+    }
+
+    /// So many changes of a session begin together after they have waited.
+    pub(crate) fn with_changes_per_turn(self, changes_per_turn: usize) -> Self {
+        Self { changes_per_turn, ..self }
     }
 
     pub(crate) fn with_groups(self, groups: Vec<Group>, group: fn(&Change) -> usize) -> Self {
@@ -469,6 +476,10 @@ impl<const ONE: bool> Backend for Scripted<ONE> {
 
     fn lone_statements(&self) -> usize {
         self.0.lone_statements
+    }
+
+    fn changes_per_turn(&self, _options: &StoreOptions) -> usize {
+        self.0.changes_per_turn
     }
 
     fn placement(&self, key: &SessionKey) -> u16 {
