@@ -37,7 +37,7 @@ pub enum Error {
     TooOld,
     /// The collection lacks an index of the store's.
     NoIndex,
-    /// The collection has another index in the place of one of the store's.
+    /// The collection has another index with the name or the fields of one of the store's.
     OtherIndex,
     /// A command cannot be written.
     Encoding,

@@ -63,8 +63,8 @@ fn statement(key: &SessionKey, stages: impl IntoIterator<Item = RawDocumentBuf>)
     rawdoc! { "q": { "key": binary(key.as_bytes()) }, "u": pipeline, "upsert": true }
 }
 
-/// The parts of updates that depend on timeouts alone. An application has few, and to build such a part anew for each
-/// update takes longer than all the rest.
+/// The parts of updates that depend on timeouts alone. An application has few of them, and building a part takes longer
+/// than the rest of an update.
 #[derive(Debug, Default)]
 pub(crate) struct Updates(Mutex<HashMap<Part, RawDocumentBuf>>);
 

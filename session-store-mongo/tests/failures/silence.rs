@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use session_store_core::{ErrorKind, SessionStore as _};
+use session_store_core::SessionStore as _;
 use session_store_mongo::MongoStore;
 use testkit::failures::operations::{BULK, Fixture, ON_KEYS, Operation, all};
-use testkit::failures::silent_servers::{RECOVERY, all_work_again, all_work_at_once};
+use testkit::failures::silent_servers::{self, RECOVERY, all_work_again, all_work_at_once};
 use testkit::relay::Relay;
 use testkit::servers::Proxy;
 use tokio::net::TcpListener;
@@ -29,17 +29,10 @@ async fn stores(url: &str) -> Vec<(Operation, MongoStore, Fixture)> {
     stores
 }
 
-/// Whether it was sent is not always known, so that a write is always of unknown outcome.
+/// Whether it was sent is not always known, so that a write is always of unknown outcome. The sweeps that write begin
+/// with a read.
 async fn all_end_in_a_timeout(stores: &[(Operation, MongoStore, Fixture)]) {
-    join_all(stores.iter().map(|(operation, store, fixture)| async move {
-        let (answer, took) = timed(operation.run(store, fixture)).await;
-        let error = answer.unwrap_err();
-        // The sweeps that write begin with a read.
-        let timeout = (ErrorKind::Timeout, true, operation.is_write());
-        assert_eq!(classify(&error, fixture), timeout, "{operation:?}: {error:?}");
-        assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
-    }))
-    .await;
+    silent_servers::all_end_in_a_timeout(stores, Operation::is_write).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Addresses, passwords and settings that are wrong: clear errors, in time, that show no password.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use session_store_core::{Error, ErrorKind};
 use session_store_mongo::mongodb::Client;
@@ -10,6 +9,7 @@ use session_store_mongo::{MongoEndpoint, MongoStore, MongoStoreBuilder};
 use testkit::failures::refused_builds::{CONNECT_TIMEOUT, PASSWORD, assert_refused, refusal};
 use testkit::servers::{MongoServer, free_port};
 use testkit::web_server::answer_http;
+use testkit::{settings_at_bounds, settings_out_of_bounds};
 use tokio::net::TcpListener;
 
 use crate::database::{ALL_RIGHTS, Database};
@@ -109,28 +109,14 @@ async fn something_else_at_the_address_is_unavailable_and_speaks_of_the_address(
 
 #[tokio::test]
 async fn settings_out_of_their_bounds_are_refused_before_anything_is_sent() {
-    const MILLI: Duration = Duration::from_millis(1);
-    const DAY: Duration = Duration::from_hours(24);
+    const LARGEST_DATA: usize = 15 << 20;
     // Nobody listens there.
     let nowhere = || MongoStore::builder("mongodb://127.0.0.1:1/shop?serverSelectionTimeoutMS=20");
     let bad = [
         (nowhere().data_limit(0), "data_limit must be between 1 and 15728640 bytes"),
-        (nowhere().data_limit((15 << 20) + 1), "data_limit"),
-        (nowhere().data_limit(usize::MAX), "data_limit"),
         (nowhere().connections(0), "connections must be between 1 and 10,000"),
         (nowhere().connections(10_001), "connections must be between 1 and 10,000"),
         (nowhere().connections(u32::MAX), "connections must be between 1 and 10,000"),
-        (nowhere().batch_size(0), "batch_size must be between 1 and 10,000"),
-        (nowhere().batch_size(10_001), "batch_size must be between 1 and 10,000"),
-        (nowhere().batches_in_flight(0), "batches_in_flight"),
-        (nowhere().operation_timeout(Duration::ZERO), "operation_timeout"),
-        (nowhere().operation_timeout(Duration::from_micros(999)), "operation_timeout"),
-        (nowhere().operation_timeout(DAY + MILLI), "operation_timeout"),
-        (nowhere().operation_timeout(Duration::MAX), "operation_timeout"),
-        (nowhere().connect_timeout(Duration::ZERO), "connect_timeout"),
-        (nowhere().connect_timeout(Duration::MAX), "connect_timeout"),
-        (nowhere().bulk_timeout(Duration::ZERO), "bulk_timeout"),
-        (nowhere().bulk_timeout(Duration::MAX), "bulk_timeout"),
         (nowhere().collection(""), "namespace"),
         (nowhere().collection("x".repeat(41)), "namespace"),
         (nowhere().collection("a\0b"), "namespace"),
@@ -144,28 +130,22 @@ async fn settings_out_of_their_bounds_are_refused_before_anything_is_sent() {
         (MongoStore::builder("mongodb://127.0.0.1:1/"), "no database is named"),
         (MongoStore::builder("mongodb://127.0.0.1:1"), "no database is named"),
     ];
-    for (builder, named) in bad {
+    for (builder, named) in settings_out_of_bounds!(nowhere(), LARGEST_DATA).into_iter().chain(bad) {
         is_refused(builder, ErrorKind::Config, named).await;
     }
     for character in "/\\. \"$*<>:|?\0".chars() {
         is_refused(nowhere().database(format!("a{character}b")), ErrorKind::Config, "database's name").await;
     }
     let good = [
-        nowhere().data_limit(1),
-        nowhere().data_limit(15 << 20),
         nowhere().connections(1),
         nowhere().connections(10_000),
-        nowhere().batch_size(10_000),
-        nowhere().batches_in_flight(usize::MAX),
-        nowhere().operation_timeout(DAY),
-        nowhere().bulk_timeout(MILLI),
         nowhere().collection("x".repeat(40)),
         nowhere().collection("*?[a]{b}\\ \n\u{e9}\"'.1"),
         nowhere().collection("systems"),
         nowhere().database("x".repeat(63)),
         nowhere().database("\u{e9}'-_1"),
     ];
-    for builder in good {
+    for builder in settings_at_bounds!(nowhere(), LARGEST_DATA).into_iter().chain(good) {
         is_refused(builder, ErrorKind::Unavailable, "address").await;
     }
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use session_store_core::{ErrorKind, SessionStore as _};
 use session_store_postgres::PostgresStore;
 use testkit::failures::operations::{BULK, Fixture, ON_KEYS, Operation, all};
-use testkit::failures::silent_servers::{RECOVERY, all_work_again, all_work_at_once};
+use testkit::failures::silent_servers::{self, RECOVERY, all_work_again, all_work_at_once};
 use testkit::failures::unsent_requests::nothing_more_is_sent;
 use testkit::relay::Relay;
 use testkit::servers::{PostgresServer, Proxy};
@@ -33,14 +33,7 @@ async fn stores(url: &str) -> Vec<(Operation, PostgresStore, Fixture)> {
 }
 
 async fn all_end_in_a_timeout(stores: &[(Operation, PostgresStore, Fixture)]) {
-    join_all(stores.iter().map(|(operation, store, fixture)| async move {
-        let (answer, took) = timed(operation.run(store, fixture)).await;
-        let error = answer.unwrap_err();
-        let timeout = (ErrorKind::Timeout, true, changes(*operation));
-        assert_eq!(classify(&error, fixture), timeout, "{operation:?}: {error:?}");
-        assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
-    }))
-    .await;
+    silent_servers::all_end_in_a_timeout(stores, changes).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use session_store_core::{ErrorKind, SessionStore as _};
 use session_store_redis::{RedisEndpoint, RedisStore};
 use testkit::failures::operations::{BULK, Fixture, Operation, all};
-use testkit::failures::silent_servers::{RECOVERY, all_work_again, all_work_at_once};
+use testkit::failures::silent_servers::{self, RECOVERY, all_work_again, all_work_at_once};
 use testkit::failures::unsent_requests::nothing_more_is_sent;
 use testkit::relay::Relay;
 use testkit::servers::{Proxy, RedisCluster, RedisServer};
@@ -24,17 +24,10 @@ async fn stores(url: &str) -> Vec<(Operation, RedisStore, Fixture)> {
     .await
 }
 
+/// A prune and a clear begin with reads.
 async fn all_end_in_a_timeout(stores: &[(Operation, RedisStore, Fixture)]) {
-    join_all(stores.iter().map(|(operation, store, fixture)| async move {
-        let (answer, took) = timed(operation.run(store, fixture)).await;
-        let error = answer.unwrap_err();
-        assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Timeout, true), "{operation:?}: {error}");
-        assert!(took < SHORT + SLACK, "{operation:?} took {took:?}");
-        let changes = operation.is_write() || *operation == Operation::DestroyByUser;
-        // A prune and a clear begin with reads.
-        assert_eq!(error.outcome_unknown(), changes, "{operation:?}: {error}");
-    }))
-    .await;
+    let changes = |operation: Operation| operation.is_write() || operation == Operation::DestroyByUser;
+    silent_servers::all_end_in_a_timeout(stores, changes).await;
 }
 
 #[tokio::test]

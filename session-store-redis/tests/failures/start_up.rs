@@ -7,6 +7,7 @@ use session_store_core::{Error, ErrorKind, SessionStore as _};
 use session_store_redis::RedisEndpoint;
 use testkit::servers::RedisServer;
 use testkit::web_server::answer_http;
+use testkit::{settings_at_bounds, settings_out_of_bounds};
 use tokio::net::TcpListener;
 
 use crate::support::{SLACK, all_text, builder, open, timed};
@@ -122,41 +123,22 @@ async fn something_else_at_the_address_is_an_error_of_the_configuration() {
 
 #[tokio::test]
 async fn settings_out_of_their_bounds_are_refused_before_anything_is_sent() {
-    const MILLI: Duration = Duration::from_millis(1);
-    const DAY: Duration = Duration::from_hours(24);
+    const LARGEST_DATA: usize = 256 << 20;
     // Nobody listens there.
     let nowhere = || builder("redis://127.0.0.1:1");
     let bad = [
-        (nowhere().data_limit(0), "data_limit"),
-        (nowhere().data_limit((256 << 20) + 1), "data_limit"),
-        (nowhere().data_limit(usize::MAX), "data_limit"),
-        (nowhere().operation_timeout(Duration::ZERO), "operation_timeout"),
-        (nowhere().operation_timeout(Duration::from_micros(999)), "operation_timeout"),
-        (nowhere().operation_timeout(DAY + MILLI), "operation_timeout"),
-        (nowhere().operation_timeout(Duration::MAX), "operation_timeout"),
-        (nowhere().connect_timeout(Duration::ZERO), "connect_timeout"),
-        (nowhere().connect_timeout(Duration::MAX), "connect_timeout"),
-        (nowhere().bulk_timeout(Duration::ZERO), "bulk_timeout"),
-        (nowhere().bulk_timeout(Duration::MAX), "bulk_timeout"),
         (nowhere().prefix(""), "namespace"),
         (nowhere().prefix("x".repeat(41)), "namespace"),
         (nowhere().prefix("a\0b"), "namespace"),
     ];
-    for (builder, named) in bad {
+    for (builder, named) in settings_out_of_bounds!(nowhere(), LARGEST_DATA).into_iter().chain(bad) {
         let text = format!("{builder:?}");
         let error = builder.build().await.unwrap_err();
         assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Config, false), "{text}: {error}");
         assert!(error.to_string().contains(named), "{text}: {error}");
     }
-    let good = [
-        nowhere().data_limit(1),
-        nowhere().data_limit(256 << 20),
-        nowhere().operation_timeout(DAY),
-        nowhere().bulk_timeout(MILLI),
-        nowhere().prefix("x".repeat(40)),
-        nowhere().prefix("*?[a]{b}\\ \n\u{e9}"),
-    ];
-    for builder in good {
+    let good = [nowhere().prefix("x".repeat(40)), nowhere().prefix("*?[a]{b}\\ \n\u{e9}")];
+    for builder in settings_at_bounds!(nowhere(), LARGEST_DATA).into_iter().chain(good) {
         let text = format!("{builder:?}");
         assert_eq!(builder.build().await.unwrap_err().kind(), ErrorKind::Unavailable, "{text}");
     }

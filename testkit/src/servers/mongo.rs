@@ -1,7 +1,7 @@
 //! One MongoDB server.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mongodb::Client;
@@ -11,7 +11,7 @@ use session_store_core::{BoxError, Result};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::process::Process;
+use super::process::{Process, process_methods};
 use super::{free_port, mongod_program, unavailable};
 
 /// How long an answer may take.
@@ -100,28 +100,7 @@ impl MongoServer {
         format!("mongodb://{}/?directConnection=true", self.address())
     }
 
-    /// Where the server keeps its data.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.process.folder()
-    }
-
-    /// What the server has logged, in all its lives.
-    #[must_use]
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
-    /// Whether the process is there; a stopped one is.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.process.is_running()
-    }
-
-    /// Kills it by `SIGKILL`, as a crash would. It is gone when this returns.
-    pub fn kill(&self) {
-        self.process.kill();
-    }
+    process_methods!();
 
     /// Shuts it down as an operator would: what is under way is told, and connections are closed. A member of a
     /// replica set first steps down, and waits fifteen seconds for its clients to notice.
@@ -132,24 +111,6 @@ impl MongoServer {
     pub async fn shut_down(&self) -> Result<()> {
         self.process.interrupt()?;
         self.process.wait_for_end().await
-    }
-
-    /// Stops it by `SIGSTOP`: connections stay, and new ones are made, but nothing is answered.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` unless it is running.
-    pub fn stop(&self) -> Result<()> {
-        self.process.stop()
-    }
-
-    /// Lets it go on after [`stop`](Self::stop).
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` unless it is running.
-    pub fn resume(&self) -> Result<()> {
-        self.process.resume()
     }
 
     /// Kills it if it runs, and starts it with the same port, options and data. It answers when this returns.

@@ -1,7 +1,7 @@
 //! `PgBouncer` in front of a PostgreSQL server.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use session_store_core::{BoxError, Error, Result};
@@ -10,7 +10,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
 use super::account::Account;
-use super::process::Process;
+use super::process::{Process, process_methods};
 use super::proxy::parts_of;
 use super::{free_port, pgbouncer_program};
 
@@ -68,28 +68,7 @@ impl PgBouncer {
         self.url.clone()
     }
 
-    /// Where its settings and its log are.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.process.folder()
-    }
-
-    /// What it has logged, in all its lives.
-    #[must_use]
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
-    /// Whether the process is there.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.process.is_running()
-    }
-
-    /// Kills it by `SIGKILL`. It is gone when this returns.
-    pub fn kill(&self) {
-        self.process.kill();
-    }
+    process_methods!();
 
     /// Kills it if it runs, and starts it with the same port and settings. The server answers when this returns.
     ///

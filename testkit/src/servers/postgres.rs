@@ -1,6 +1,6 @@
 //! One PostgreSQL server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use session_store_core::{BoxError, Result};
@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Decode, PgConnection, Type};
 use tokio::time::timeout;
 
 use super::account::Account;
-use super::process::Process;
+use super::process::{Process, process_methods};
 use super::{access, free_port, postgres_programs, unavailable};
 
 /// In the server's folder; the watchdog looks for it too.
@@ -132,29 +132,7 @@ impl PostgresServer {
         format!("postgres://{role}@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Where the server keeps its data.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.process.folder()
-    }
-
-    /// What the server has logged, in all its lives.
-    #[must_use]
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
-    /// Whether the process is there; a stopped one is.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.process.is_running()
-    }
-
-    /// Kills it by `SIGKILL`, with the processes that serve its connections, as a crash would. All of them are gone
-    /// when this returns.
-    pub fn kill(&self) {
-        self.process.kill();
-    }
+    process_methods!();
 
     /// Shuts it down as an operator would, with a "fast" shutdown: connections are told, and closed.
     ///
@@ -164,25 +142,6 @@ impl PostgresServer {
     pub async fn shut_down(&self) -> Result<()> {
         self.process.interrupt()?;
         self.process.wait_for_end().await
-    }
-
-    /// Stops it by `SIGSTOP`, with the processes that serve its connections: these stay, and new ones are made, but
-    /// nothing is answered.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` unless it is running.
-    pub fn stop(&self) -> Result<()> {
-        self.process.stop()
-    }
-
-    /// Lets it go on after [`stop`](Self::stop).
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` unless it is running.
-    pub fn resume(&self) -> Result<()> {
-        self.process.resume()
     }
 
     /// Kills it if it runs, and starts it with the same port and data. It answers when this returns.

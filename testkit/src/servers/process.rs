@@ -31,6 +31,56 @@ fi
 rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 "#;
 
+/// Writes the methods of a server that only control its [`Process`], which is in its field `process`.
+macro_rules! process_methods {
+    () => {
+        /// Where the server keeps its files.
+        #[must_use]
+        pub fn folder(&self) -> &::std::path::Path {
+            self.process.folder()
+        }
+
+        /// What the server has logged, in all its lives.
+        #[must_use]
+        pub fn log(&self) -> String {
+            self.process.log()
+        }
+
+        /// Whether the process is there; a stopped one is.
+        #[must_use]
+        pub fn is_running(&self) -> bool {
+            self.process.is_running()
+        }
+
+        /// Kills it by `SIGKILL`, with the processes that serve its connections, as a crash would. All of them are gone
+        /// when this returns.
+        pub fn kill(&self) {
+            self.process.kill();
+        }
+
+        /// Stops it by `SIGSTOP`, with the processes that serve its connections: these stay, and new ones are made, but
+        /// nothing is answered.
+        ///
+        /// # Errors
+        ///
+        /// `Unavailable` unless it is running.
+        pub fn stop(&self) -> ::session_store_core::Result<()> {
+            self.process.stop()
+        }
+
+        /// Lets it go on after [`stop`](Self::stop).
+        ///
+        /// # Errors
+        ///
+        /// `Unavailable` unless it is running.
+        pub fn resume(&self) -> ::session_store_core::Result<()> {
+            self.process.resume()
+        }
+    };
+}
+
+pub(super) use process_methods;
+
 /// Runs one server at a time in a folder of its own.
 #[derive(Debug)]
 pub(super) struct Process {

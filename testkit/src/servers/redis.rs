@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisError};
 use session_store_core::Result;
 
-use super::process::Process;
+use super::process::{Process, process_methods};
 use super::{free_port, program, unavailable};
 use crate::release::Release;
 
@@ -103,46 +103,7 @@ impl RedisServer {
         self.password.as_deref()
     }
 
-    /// Where the server keeps its data.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.process.folder()
-    }
-
-    /// What the server has logged, in all its lives.
-    #[must_use]
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
-    /// Whether the process is there; a stopped one is.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.process.is_running()
-    }
-
-    /// Kills it by `SIGKILL`, as a crash would. It is gone when this returns.
-    pub fn kill(&self) {
-        self.process.kill();
-    }
-
-    /// Stops it by `SIGSTOP`: connections stay, and new ones are made, but nothing is answered.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` unless it is running.
-    pub fn stop(&self) -> Result<()> {
-        self.process.stop()
-    }
-
-    /// Lets it go on after [`stop`](Self::stop).
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` unless it is running.
-    pub fn resume(&self) -> Result<()> {
-        self.process.resume()
-    }
+    process_methods!();
 
     /// Kills it if it runs, and starts it with the same port, options and data. It answers when this returns.
     ///
