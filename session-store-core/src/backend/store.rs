@@ -192,7 +192,7 @@ impl<B: Backend> SessionStore for Store<B> {
 
     async fn get_if_changed(&self, key: &SessionKey, version: Version) -> Result<IfChanged> {
         match self.read(Lookup::new(*key, Some(version))).await? {
-            // Read together with others, who hold another version or none.
+            // The lookup was shared with callers that hold another version, or none.
             IfChanged::Changed(record) => Ok(IfChanged::compare(Some(record), version)),
             answer => Ok(answer),
         }

@@ -85,7 +85,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Creates pauses that end so long before the deadline that there is time for one more statement.
+    /// Creates pauses. They stop before the deadline, so that one more statement has time.
     #[must_use]
     pub fn until(deadline: Deadline) -> Self {
         let now = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_store_core::backend::Verdict;
+use session_store_core::backend::{StoreOptions, Verdict};
 use session_store_core::{ErrorKind, IfChanged, SessionStore as _};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
@@ -117,9 +117,10 @@ fn paused_runtime() -> Runtime {
 
 /// A store whose only worker belongs to a runtime that ends, with callers of another runtime that wait for it.
 fn a_runtime_ends<const ONE: bool>(
+    options: StoreOptions,
     keys_of_the_other: &'static [u8],
 ) -> (Arc<Script>, Vec<session_store_core::Result<bool>>) {
-    let (store, script): (TestStore<ONE>, _) = Script::default().store(one_in_flight());
+    let (store, script): (TestStore<ONE>, _) = Script::default().store(options);
     let callers = Callers(store);
     let (ends, other) = (paused_runtime(), paused_runtime());
     script.next(Operation::Apply, Reply::never());
@@ -148,12 +149,12 @@ fn a_runtime_ends<const ONE: bool>(
 
 #[test]
 fn requests_that_wait_go_on_from_their_own_runtime_if_that_of_the_worker_ends() {
-    let (script, answers) = a_runtime_ends::<false>(&[3, 4, 5]);
+    let (script, answers) = a_runtime_ends::<false>(one_in_flight(), &[3, 4, 5]);
     for answer in answers {
         assert!(answer.unwrap());
     }
     assert_eq!(script.executed_keys()[..3], [3, 4, 5]);
-    let (_, answers) = a_runtime_ends::<true>(&[3, 4, 5]);
+    let (_, answers) = a_runtime_ends::<true>(one_in_flight(), &[3, 4, 5]);
     for answer in answers {
         assert!(answer.unwrap());
     }
@@ -161,12 +162,15 @@ fn requests_that_wait_go_on_from_their_own_runtime_if_that_of_the_worker_ends() 
 
 #[test]
 fn changes_that_wait_for_one_of_their_session_go_on_if_its_runtime_ends() {
-    // Session 1 is changed by a caller of the runtime that ends, and session 2 by a worker of it.
-    let (script, answers) = a_runtime_ends::<true>(&[1, 2, 2, 1]);
-    for answer in answers {
-        assert!(answer.unwrap());
+    // Session 1 is changed by a caller of the runtime that ends, and session 2 by a worker of it. Without batches, a
+    // caller changes both.
+    for options in [one_in_flight(), options(1, 1)] {
+        let (script, answers) = a_runtime_ends::<true>(options, &[1, 2, 2, 1]);
+        for answer in answers {
+            assert!(answer.unwrap());
+        }
+        assert_eq!(script.executed_keys().len(), 4 + 3);
     }
-    assert_eq!(script.executed_keys().len(), 4 + 3);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where keys change, sessions are encrypted anew while they are used, and for a user on request.
+//! After a change of keys, sessions are encrypted again when they are used, and on request for all of a user.
 
 use session_store_core::codec::KeyRing;
 use session_store_core::sessions::Login;
@@ -203,7 +203,8 @@ async fn required_encryption_takes_nothing_plain() {
     assert!(required.destroy(plain.id()).await.unwrap());
 }
 
-/// Whoever can write to the database, but has no key, moves another's data under a key whose cookie he knows.
+/// An attacker who can write to the database, but has no encryption key, copies another user's data under the key of their
+/// own session.
 #[tokio::test]
 async fn data_that_were_moved_to_another_session_do_not_load() {
     let faults = FaultStore::new();
