@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use session_store_core::{
-    Error, ErrorKind, Owner, Result, SessionId, SessionKey, SessionStore, SetMode, Timestamp, UserId, Write,
+    Error, ErrorKind, Owner, Result, SessionId, SessionKey, SessionStore, SetMode, UserId, Write,
 };
 use tokio::time::timeout;
 
-use crate::check::live;
 use crate::gate::race;
 use crate::{Capability, Harness};
 
@@ -174,21 +173,6 @@ impl Context {
         create_all(&self.store().await?, user, count).await
     }
 
-    /// [`lists`](crate::check::lists) in cases that are about something else, and that a store without an
-    /// index of users has to pass as well.
-    pub(crate) async fn lists(
-        &self,
-        store: &dyn SessionStore,
-        user: &UserId,
-        expected: &[SessionKey],
-        what: &str,
-    ) -> Outcome {
-        if self.harness.lacks().contains(&Capability::UserIndex) {
-            return Ok(());
-        }
-        crate::check::lists(store, user, expected, what).await
-    }
-
     /// Lets time pass on the store's clock.
     pub(crate) async fn pass(&self, duration: Duration) {
         self.harness.pass(&self.namespace, duration).await;
@@ -281,15 +265,6 @@ pub(crate) async fn create_all(store: &Arc<dyn SessionStore>, user: &UserId, cou
         }
     }
     Ok(keys)
-}
-
-/// Returns the time by the store's clock.
-pub(crate) async fn now(store: &dyn SessionStore) -> Outcome<Timestamp> {
-    let key = key()?;
-    store.set(&key, &write("clock")?, SetMode::Create).await?;
-    let read_at = live(store, &key, "the clock").await?.read_at;
-    store.destroy(&key).await?;
-    Ok(read_at)
 }
 
 /// A name in a namespace of names that no other run uses: 20 bytes and the prefix.

@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 use std::fmt::Debug;
 
-use session_store_core::{Entry, ErrorKind, Page, Record, Result, SessionKey, SessionStore, UserId};
+use session_store_core::{
+    Entry, ErrorKind, Page, Record, Result, SessionKey, SessionStore, SetMode, Timestamp, UserId,
+};
 
-use crate::case::{Outcome, fail};
+use crate::Capability;
+use crate::case::{Context, Outcome, fail, key, write};
 
 pub(crate) fn ensure(condition: bool, what: impl FnOnce() -> String) -> Outcome {
     if condition { Ok(()) } else { Err(fail(what())) }
@@ -101,4 +104,30 @@ pub(crate) async fn scans(store: &dyn SessionStore, expected: &[SessionKey], wha
     ensure(missing == 0 && unexpected == 0, || {
         format!("{what}: a scan returns {}; {missing} are missing, {unexpected} unexpected", found.len())
     })
+}
+
+impl Context {
+    /// [`lists`](lists) in cases that are about something else, and that a store without an
+    /// index of users has to pass as well.
+    pub(crate) async fn lists(
+        &self,
+        store: &dyn SessionStore,
+        user: &UserId,
+        expected: &[SessionKey],
+        what: &str,
+    ) -> Outcome {
+        if self.harness().lacks().contains(&Capability::UserIndex) {
+            return Ok(());
+        }
+        lists(store, user, expected, what).await
+    }
+}
+
+/// Returns the time by the store's clock.
+pub(crate) async fn now(store: &dyn SessionStore) -> Outcome<Timestamp> {
+    let key = key()?;
+    store.set(&key, &write("clock")?, SetMode::Create).await?;
+    let read_at = live(store, &key, "the clock").await?.read_at;
+    store.destroy(&key).await?;
+    Ok(read_at)
 }

@@ -8,8 +8,8 @@ use session_store_core::{ErrorKind, Page, Record, Result, SessionKey, SessionSto
 use tokio::time::{sleep, timeout};
 
 use crate::Capability;
-use crate::case::{Context, HOUR, Outcome, SECOND, fail, key, key_beside, now, owned, user, write};
-use crate::check::{ensure, gone, live, refused, same};
+use crate::case::{Context, HOUR, Outcome, SECOND, fail, key, key_beside, owned, user, write};
+use crate::check::{ensure, gone, live, now, refused, same};
 
 cases! {
     "W3":

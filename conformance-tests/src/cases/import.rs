@@ -9,9 +9,9 @@ use session_store_core::{
 };
 
 use crate::case::{
-    Context, DAY, HOUR, Outcome, SECOND, SHORT, fail, key, kind_of, now, owned, random_name, timed, user, write,
+    Context, DAY, HOUR, Outcome, SECOND, SHORT, fail, key, kind_of, owned, random_name, timed, user, write,
 };
-use crate::check::{ensure, gone, lists, live, refused, same, unchanged};
+use crate::check::{ensure, gone, lists, live, now, refused, same, unchanged};
 
 cases! {
     "W1":
