@@ -259,10 +259,10 @@ pub(crate) async fn write_for_ever(arguments: &[String]) -> Result<ExitCode> {
     let number = Arc::new(AtomicUsize::new(0));
     let stop = Arc::new(AtomicBool::new(false));
     let writers = start_writers(&store, &number, &stop)?;
-    let told = Arc::clone(&number);
+    let reported = Arc::clone(&number);
     tokio::task::spawn_blocking(move || {
         for line in std::io::stdin().lines().map_while(std::result::Result::ok) {
-            told.store(line.parse().unwrap_or_default(), Ordering::Release);
+            reported.store(line.parse().unwrap_or_default(), Ordering::Release);
         }
     })
     .await?;
