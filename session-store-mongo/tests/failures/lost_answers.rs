@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use session_store_core::SessionStore as _;
+use futures_util::future::join_all;
+use session_store_core::{ErrorKind, SessionStore as _};
 use session_store_mongo::MongoStore;
 use session_store_mongo::mongodb::bson::doc;
 use testkit::failures::operations::{Fixture, Operation, WRITES, all};
 use testkit::servers::Proxy;
 
 use crate::database::{CAN_FAIL, Database};
-use crate::support::{BROKEN, assert_works, changing, classify, leave_a_dead_session, metas_of, open, timed};
+use crate::support::{
+    BROKEN, Classification, UNAVAILABLE, assert_works, builder, changing, classify, leave_a_dead_session, metas_of,
+    open, timed,
+};
 use crate::watched::Watched;
 
 /// Far below the operation timeout of five seconds. The driver looks at a server at most twice a second.
@@ -17,6 +21,9 @@ const SOON: Duration = Duration::from_millis(1_600);
 
 /// What goes through is the store's: the driver looks at the server once.
 const QUIET: &str = "maxPoolSize=1&serverMonitoringMode=poll&heartbeatFrequencyMS=60000";
+
+/// The driver looks at the server once.
+const MONITORED_ONCE: &str = "serverMonitoringMode=poll&heartbeatFrequencyMS=60000";
 
 /// A store of one connection, which goes through a proxy, and one that does not.
 struct Broken {
@@ -181,3 +188,32 @@ async fn a_rotation_in_a_replica_set_is_recognized_when_it_comes_twice() {
         assert!(broken.store.get(&fixture.free).await.unwrap().is_some());
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_made_leaves_no_write_open() {
+    let database = Database::alone(&CAN_FAIL).await;
+    let proxy = Proxy::start(&database.server.url()).await.unwrap();
+    let url = format!("{}&{MONITORED_ONCE}", database.name_in(&proxy.url()));
+    let store = builder(url).operation_timeout(Duration::from_secs(4)).build().await.unwrap();
+    let mut writes = Vec::new();
+    for operation in WRITES {
+        writes.push((operation, Fixture::create(&store).await.unwrap()));
+    }
+    // A read of another session holds the only connection that there is for longer than the writes take.
+    let blocked = doc! { "blockConnection": true, "blockTimeMS": 30_000 };
+    database.fail(&["find"], Some(1), blocked).await;
+    let (reader, free) = (store.clone(), writes[0].1.free);
+    let read = tokio::spawn(async move { reader.get(&free).await });
+    database.until_under_way(1).await;
+    proxy.refuse();
+    join_all(writes.iter().map(async |(operation, fixture)| {
+        let error = operation.run(&store, fixture).await.expect_err("no connection can be made");
+        let meaning = classify(&error, fixture);
+        // While the driver tries again by itself, the store cannot know what it does.
+        assert!(meaning == UNAVAILABLE || meaning == TIMEOUT_OF_UNKNOWN_OUTCOME, "{operation:?}: {error:?}");
+    }))
+    .await;
+    read.await.unwrap().unwrap_err();
+}
+
+const TIMEOUT_OF_UNKNOWN_OUTCOME: Classification = (ErrorKind::Timeout, true, true);
