@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use session_store_core::{Entry, Meta, SessionKey, Timestamp, UserId, Version};
 use sqlx::postgres::{PgRow, PgValueFormat};
-use sqlx::{Decode, Postgres, Row as _, Type};
+use sqlx::{Decode, Postgres, Row as _, Type, ValueRef as _};
 
 use crate::error::{Corruption, Error};
 
@@ -23,10 +23,14 @@ pub(crate) fn count(row: &PgRow, column: usize) -> Result<u64, Error> {
 /// pooler. `None` if it is null.
 pub(crate) fn bytes(row: &PgRow, column: usize) -> Result<Option<Cow<'_, [u8]>>, Error> {
     let raw = row.try_get_raw(column).map_err(|_| Error::UnexpectedAnswer)?;
-    if raw.format() == PgValueFormat::Binary {
-        return Ok(value::<Option<&[u8]>>(row, column)?.map(Cow::Borrowed));
+    if raw.is_null() {
+        return Ok(None);
     }
-    Ok(value::<Option<Vec<u8>>>(row, column)?.map(Cow::Owned))
+    let bytes = match raw.format() {
+        PgValueFormat::Binary => raw.as_bytes().map(Cow::Borrowed),
+        PgValueFormat::Text => Vec::decode(raw).map(Cow::Owned),
+    };
+    bytes.map(Some).map_err(|_| Error::UnexpectedAnswer)
 }
 
 /// Returns the key in a column; `None` if no session's key has such bytes.
@@ -37,7 +41,7 @@ pub(crate) fn key(row: &PgRow, column: usize) -> Result<Option<SessionKey>, Erro
 
 /// Returns the data in a column; `None` if it is null.
 pub(crate) fn data(row: &PgRow, column: usize) -> Result<Option<Bytes>, Error> {
-    Ok(value::<Option<Vec<u8>>>(row, column)?.map(Bytes::from))
+    Ok(bytes(row, column)?.map(|data| Bytes::from(data.into_owned())))
 }
 
 /// Returns the entry in the columns from `first` on: the key and a record without its data. `None` if they cannot be

@@ -26,70 +26,68 @@ impl<B: Backend> Engine<B> {
         self.call::<Changes>(change).await
     }
 
+    /// Answers a request. All that needs the request itself is done in functions that are not `async`: a future would hold
+    /// it once for each of them, and grow with that.
     async fn call<W: Work<B>>(self: &Arc<Self>, request: W::Request) -> Result<W::Answer> {
         let deadline = Deadline::after(self.options.operation_timeout);
         let mut request = request;
         loop {
-            match self.submit::<W>(request, deadline).await {
-                Reply::Answer(answer) => return answer,
-                Reply::Resubmit(same) => request = same,
+            let queue = W::queue(self, &request);
+            let _room = match queue.room.try_acquire() {
+                Ok(room) => room,
+                Err(TryAcquireError::Closed) => return Err(closed()),
+                Err(TryAcquireError::NoPermits) => match deadline.limit(queue.room.acquire()).await {
+                    Some(Ok(room)) => room,
+                    Some(Err(_)) => return Err(closed()),
+                    None => return Err(self.late(false)),
+                },
+            };
+            let mut receiver = match self.submit::<W>(queue, request, deadline) {
+                Submitted::Runs(inline) => return inline.await.unwrap_or_else(|| Err(unanswered(W::Request::CHANGES))),
+                Submitted::Waits(receiver) => receiver,
+                Submitted::Closed => return Err(closed()),
+            };
+            match deadline.limit(&mut receiver.reply).await {
+                Some(Ok(Reply::Answer(answer))) => return answer,
+                Some(Ok(Reply::Resubmit(same))) => request = same,
+                Some(Err(_)) => return Err(unanswered(receiver.was_sent())),
+                None => return Err(self.late(receiver.was_sent())),
             }
         }
     }
 
-    async fn submit<W: Work<B>>(
-        self: &Arc<Self>,
-        request: W::Request,
-        deadline: Deadline,
-    ) -> Reply<W::Request, W::Answer> {
-        let queue = W::queue(self, &request);
-        let _room = match queue.room.try_acquire() {
-            Ok(room) => room,
-            Err(TryAcquireError::Closed) => return Reply::Answer(Err(closed())),
-            Err(TryAcquireError::NoPermits) => match deadline.limit(queue.room.acquire()).await {
-                Some(Ok(room)) => room,
-                Some(Err(_)) => return Reply::Answer(Err(closed())),
-                None => return Reply::Answer(Err(self.late(false))),
-            },
-        };
-        let request = match W::begin(self, request, deadline) {
-            Ok(request) => request,
-            Err(receiver) => return self.wait::<W>(receiver, deadline).await,
-        };
-        match queue.enter(request, deadline) {
-            Entry::Inline(request) => self.run_inline::<W>(queue, request, deadline).await,
-            Entry::Waits { receiver, has_place } => {
-                if has_place {
-                    Worker::<B, W>::start(self, queue, &Handle::current());
-                }
-                self.wait::<W>(receiver, deadline).await
-            }
-            Entry::Closed(request) => {
-                drop(self.turn::<W>(&request));
-                Reply::Answer(Err(closed()))
-            }
-        }
-    }
-
-    async fn wait<W: Work<B>>(
-        &self,
-        mut receiver: Receiver<W::Request, W::Answer>,
-        deadline: Deadline,
-    ) -> Reply<W::Request, W::Answer> {
-        match deadline.limit(&mut receiver.reply).await {
-            Some(Ok(reply)) => reply,
-            Some(Err(_)) => Reply::Answer(Err(unanswered(W::CHANGES && receiver.was_sent()))),
-            None => Reply::Answer(Err(self.late(W::CHANGES && receiver.was_sent()))),
-        }
-    }
-
-    /// Runs a request as a part of its caller's task.
-    async fn run_inline<W: Work<B>>(
+    fn submit<W: Work<B>>(
         self: &Arc<Self>,
         queue: &Arc<Queue<W::Request, W::Answer>>,
         request: W::Request,
         deadline: Deadline,
-    ) -> Reply<W::Request, W::Answer> {
+    ) -> Submitted<W::Request, W::Answer> {
+        let request = match W::begin(self, request, deadline) {
+            Ok(request) => request,
+            Err(receiver) => return Submitted::Waits(receiver),
+        };
+        match queue.enter(request, deadline) {
+            Entry::Inline(request) => Submitted::Runs(self.inline::<W>(queue, request, deadline)),
+            Entry::Waits { receiver, has_place } => {
+                if has_place {
+                    Worker::<B, W>::start(self, queue, &Handle::current());
+                }
+                Submitted::Waits(receiver)
+            }
+            Entry::Closed(request) => {
+                drop(self.turn::<W>(&request));
+                Submitted::Closed
+            }
+        }
+    }
+
+    /// Returns a future that runs a request as a part of its caller's task.
+    fn inline<W: Work<B>>(
+        self: &Arc<Self>,
+        queue: &Arc<Queue<W::Request, W::Answer>>,
+        request: W::Request,
+        deadline: Deadline,
+    ) -> Inline<Result<W::Answer>> {
         let runtime = Handle::current();
         let key = *request.key();
         let turn = self.turn::<W>(&request);
@@ -111,13 +109,13 @@ impl<B: Backend> Engine<B> {
         if W::has_turns() {
             W::set_inline(self, &key, inline.adopter(), &runtime);
         }
-        Reply::Answer(inline.await.unwrap_or_else(|| Err(unanswered(W::CHANGES))))
+        inline
     }
 
     /// Runs one batch, and answers its callers.
     async fn run_batch<W: Work<B>>(self: &Arc<Self>, batch: Vec<Item<W::Request, W::Answer>>) {
         let Some(deadline) = batch.iter().map(|item| item.waiters.deadline).max() else { return };
-        let mut marks = Vec::with_capacity(batch.len());
+        let mut marks = Vec::with_capacity(if W::Request::CHANGES { batch.len() } else { 0 });
         let (mut requests, mut others) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for Item { request, waiters } in batch {
             waiters.add_marks(requests.len(), &mut marks);
@@ -228,6 +226,13 @@ impl<B: Backend> Engine<B> {
         let call = Call::new(deadline.max(Deadline::after(Duration::from_millis(100))));
         call.deadline().limit(self.backend.close(&call)).await;
     }
+}
+
+/// What became of a request that was submitted.
+enum Submitted<R, A: Send + 'static> {
+    Runs(Inline<Result<A>>),
+    Waits(Receiver<R, A>),
+    Closed,
 }
 
 /// The right to change a session. When it is dropped, the next change may begin.

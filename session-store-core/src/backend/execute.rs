@@ -34,19 +34,19 @@ impl<B: Backend> Engine<B> {
     /// Runs the statement of one request.
     pub(super) async fn run_one<W: Work<B>>(&self, request: &W::Request, call: &Call) -> Step<W::Answer> {
         let mut steps = self.run::<W>(slice::from_ref(request), call).await;
-        steps.pop().unwrap_or_else(|| Step::Answered(Err(unanswered(W::CHANGES))))
+        steps.pop().unwrap_or_else(|| Step::Answered(Err(unanswered(W::Request::CHANGES))))
     }
 
     /// Runs one statement for all requests, and gives a step for each. A batch that was refused is halved, so that the one
     /// request which the database refuses does not fail the others.
     pub(super) async fn run<W: Work<B>>(&self, requests: &[W::Request], call: &Call) -> Vec<Step<W::Answer>> {
-        let answers = self.attempt(call, W::CHANGES, || W::run(&self.backend, call, requests)).await;
+        let answers = self.attempt(call, W::Request::CHANGES, || W::run(&self.backend, call, requests)).await;
         match answers {
             Ok(answers) if answers.len() == requests.len() => {
                 let steps = answers.into_iter().zip(requests);
                 steps.map(|(answer, request)| self.step::<W>(answer, request, call)).collect()
             }
-            Ok(_) => requests.iter().map(|_| Step::Answered(Err(unanswered(W::CHANGES)))).collect(),
+            Ok(_) => requests.iter().map(|_| Step::Answered(Err(unanswered(W::Request::CHANGES)))).collect(),
             Err(failed) if requests.len() > 1 && failed.may_be_of_one => {
                 let middle = requests.len() / 2;
                 let (first, second) = requests.split_at(middle);
@@ -83,7 +83,7 @@ impl<B: Backend> Engine<B> {
             Err(error) => error,
         };
         let failure = self.backend.classify(&error);
-        let (retry, is_ambiguous) = (failure.retry, failure.is_ambiguous && W::CHANGES && call.was_sent());
+        let (retry, is_ambiguous) = (failure.retry, failure.is_ambiguous && W::Request::CHANGES && call.was_sent());
         let is_of_record = failure.may_be_of_record();
         let error = failure.into_error();
         let error = if is_of_record { about(error, request.key()) } else { error };

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry as Place;
+use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,12 +26,13 @@ pub(super) enum Reply<R, A> {
 /// Where a caller waits, and whether its statement was sent.
 pub(super) struct Receiver<R, A> {
     pub(super) reply: oneshot::Receiver<Reply<R, A>>,
-    sent: Arc<AtomicBool>,
+    sent: Option<Arc<AtomicBool>>,
 }
 
 impl<R, A> Receiver<R, A> {
+    /// Returns whether the database may have executed a change. It is `false` for reads.
     pub(super) fn was_sent(&self) -> bool {
-        self.sent.load(Ordering::Acquire)
+        self.sent.as_ref().is_some_and(|sent| sent.load(Ordering::Acquire))
     }
 }
 
@@ -50,19 +52,19 @@ pub(super) struct Waiters<R, A> {
 
 struct Caller<R, A> {
     sender: oneshot::Sender<Reply<R, A>>,
-    /// Set while the database may execute the statement of the request.
-    sent: Arc<AtomicBool>,
+    /// Set while the database may execute the statement of the request. A read changes nothing, and has none.
+    sent: Option<Arc<AtomicBool>>,
 }
 
-impl<R, A> Caller<R, A> {
+impl<R: Mergeable, A> Caller<R, A> {
     fn new() -> (Self, Receiver<R, A>) {
         let (sender, reply) = oneshot::channel();
-        let sent = Arc::new(AtomicBool::new(false));
-        (Self { sender, sent: Arc::clone(&sent) }, Receiver { reply, sent })
+        let sent = R::CHANGES.then(|| Arc::new(AtomicBool::new(false)));
+        (Self { sender, sent: sent.clone() }, Receiver { reply, sent })
     }
 }
 
-impl<R, A> Item<R, A> {
+impl<R: Mergeable, A> Item<R, A> {
     pub(super) fn new(request: R, deadline: Deadline) -> (Self, Receiver<R, A>) {
         let (first, receiver) = Caller::new();
         (Self { request, waiters: Waiters { first, others: Vec::new(), deadline } }, receiver)
@@ -75,7 +77,9 @@ impl<R, A> Item<R, A> {
         self.waiters.deadline = self.waiters.deadline.max(deadline);
         receiver
     }
+}
 
+impl<R, A> Item<R, A> {
     /// Returns whether nobody waits for it any more.
     pub(super) fn is_abandoned(&self) -> bool {
         self.waiters.are_gone()
@@ -97,15 +101,14 @@ impl<R, A> Waiters<R, A> {
 
     /// Adds the marks of all callers to those that a statement sets, with the place of their request in the batch.
     pub(super) fn add_marks(&self, place: usize, marks: &mut Vec<(usize, Arc<AtomicBool>)>) {
-        marks.push((place, Arc::clone(&self.first.sent)));
-        marks.extend(self.others.iter().map(|caller| (place, Arc::clone(&caller.sent))));
+        let sent = iter::once(&self.first).chain(&self.others).filter_map(|caller| caller.sent.as_ref());
+        marks.extend(sent.map(|sent| (place, Arc::clone(sent))));
     }
 
     /// Records that their request was certainly not executed.
     pub(super) fn mark_unsent(&self) {
-        self.first.sent.store(false, Ordering::Release);
-        for caller in &self.others {
-            caller.sent.store(false, Ordering::Release);
+        for sent in iter::once(&self.first).chain(&self.others).filter_map(|caller| caller.sent.as_ref()) {
+            sent.store(false, Ordering::Release);
         }
     }
 }
@@ -156,7 +159,7 @@ pub(super) enum Entry<R, A> {
     Closed(R),
 }
 
-impl<R, A> Queue<R, A> {
+impl<R: Mergeable, A> Queue<R, A> {
     pub(super) fn new(group: Group) -> Self {
         let state = State { waiting: VecDeque::new(), workers: 0, has_inline: false, is_closed: false };
         Self { group, room: Semaphore::new(MOST_WAITING), state: Mutex::new(state) }
@@ -244,6 +247,9 @@ impl<R, A> State<R, A> {
 
 /// What a batch is made of: requests with a key, of which some can be merged.
 pub(super) trait Mergeable: Clone {
+    /// Whether statements change anything: then the outcome of one that was sent is unknown until it is answered.
+    const CHANGES: bool;
+
     fn key(&self) -> &SessionKey;
 
     fn data_len(&self) -> usize;
@@ -259,8 +265,9 @@ impl<R: Mergeable, A> Queue<R, A> {
     /// answer, and takes no place in the batch.
     pub(super) fn take(&self, has_turns: bool) -> Taken<R, A> {
         let mut state = self.state();
-        let mut taken = Taken { batch: Vec::new(), abandoned: Vec::new(), merged: Vec::new() };
-        let (mut bytes, mut places) = (0_usize, KeyMap::<usize>::default());
+        let most = state.waiting.len().min(self.group.batch_size);
+        let mut taken = Taken { batch: Vec::with_capacity(most), abandoned: Vec::new(), merged: Vec::new() };
+        let (mut bytes, mut places) = (0_usize, KeyMap::<usize>::with_capacity_and_hasher(most, Default::default()));
         let (has_one, now) = (state.waiting.len() == 1, Deadline::now());
         while let Some(item) = state.waiting.pop_front() {
             // Nobody waits for it any more, or its caller is not polled.

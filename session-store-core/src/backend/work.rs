@@ -18,9 +18,6 @@ pub(super) trait Work<B: Backend>: Send + Sync + 'static {
     type Request: Mergeable + Send + Sync + 'static;
     type Answer: Clone + Send + 'static;
 
-    /// Whether statements change anything: then the outcome of one that was sent is unknown until it is answered.
-    const CHANGES: bool;
-
     fn queue<'e>(engine: &'e Engine<B>, request: &Self::Request) -> &'e Arc<Queue<Self::Request, Self::Answer>>;
 
     /// Begins a request, or lets it wait for others about the same session.
@@ -71,8 +68,6 @@ impl<B: Backend> Work<B> for Reads {
     type Request = Lookup;
     type Answer = IfChanged;
 
-    const CHANGES: bool = false;
-
     fn queue<'e>(engine: &'e Engine<B>, _lookup: &Lookup) -> &'e Arc<Queue<Lookup, IfChanged>> {
         &engine.reads
     }
@@ -105,6 +100,8 @@ impl<B: Backend> Work<B> for Reads {
 }
 
 impl Mergeable for Lookup {
+    const CHANGES: bool = false;
+
     fn key(&self) -> &SessionKey {
         &self.key
     }
@@ -130,8 +127,6 @@ pub(super) struct Changes;
 impl<B: Backend> Work<B> for Changes {
     type Request = Change;
     type Answer = Verdict;
-
-    const CHANGES: bool = true;
 
     fn queue<'e>(engine: &'e Engine<B>, change: &Change) -> &'e Arc<Queue<Change, Verdict>> {
         if matches!(change, Change::Rotate(_)) {
@@ -183,6 +178,8 @@ impl<B: Backend> Work<B> for Changes {
 }
 
 impl Mergeable for Change {
+    const CHANGES: bool = true;
+
     fn key(&self) -> &SessionKey {
         Change::key(self)
     }
