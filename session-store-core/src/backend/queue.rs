@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry as Place;
+use std::hash::BuildHasherDefault;
 use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -267,7 +268,8 @@ impl<R: Mergeable, A> Queue<R, A> {
         let mut state = self.state();
         let most = state.waiting.len().min(self.group.batch_size);
         let mut taken = Taken { batch: Vec::with_capacity(most), abandoned: Vec::new(), merged: Vec::new() };
-        let (mut bytes, mut places) = (0_usize, KeyMap::<usize>::with_capacity_and_hasher(most, Default::default()));
+        let (mut bytes, mut places) =
+            (0_usize, KeyMap::<usize>::with_capacity_and_hasher(most, BuildHasherDefault::default()));
         let (has_one, now) = (state.waiting.len() == 1, Deadline::now());
         while let Some(item) = state.waiting.pop_front() {
             // Nobody waits for it any more, or its caller is not polled.
