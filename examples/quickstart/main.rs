@@ -1,8 +1,9 @@
 //! Two hundred sessions live through their whole life, and then show how small they can be kept.
 //!
-//! `cargo run --example quickstart`, or on a server, with any of these URLs:
+//! `cargo run --example quickstart`, or on a database, with any of these URLs:
 //!
 //! ```sh
+//! cargo run --example quickstart --features sqlite -- sqlite:sessions.db
 //! cargo run --example quickstart --features redis,postgres,mongo -- redis://127.0.0.1/
 //! cargo run --example quickstart --features redis,postgres,mongo -- postgres://user:password@127.0.0.1/database
 //! cargo run --example quickstart --features redis,postgres,mongo -- mongodb://127.0.0.1/database

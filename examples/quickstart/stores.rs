@@ -9,11 +9,12 @@ use crate::check::Result;
 
 const USAGE: &str = "give none, for the embedded store, or one, the URL of a store";
 
-/// The stores on servers: the feature of each, with which the schemes of its URLs begin, its name, and whether it is on.
-const SERVERS: [(&str, &str, bool); 3] = [
+/// The stores on databases: the feature of each, with which the schemes of its URLs begin, its name, and whether it is on.
+const DATABASES: [(&str, &str, bool); 4] = [
     ("mongo", "MongoDB", cfg!(feature = "mongo")),
     ("postgres", "PostgreSQL", cfg!(feature = "postgres")),
     ("redis", "Redis", cfg!(feature = "redis")),
+    ("sqlite", "SQLite", cfg!(feature = "sqlite")),
 ];
 
 /// An empty store, for this run alone.
@@ -22,7 +23,7 @@ pub(crate) struct Opened {
     /// What the report calls it.
     pub(crate) name: &'static str,
     #[cfg_attr(
-        not(any(feature = "mongo", feature = "postgres")),
+        not(any(feature = "mongo", feature = "postgres", feature = "sqlite")),
         allow(dead_code, reason = "nothing has to be dropped")
     )]
     place: Place,
@@ -48,7 +49,7 @@ pub(crate) fn argument(arguments: impl IntoIterator<Item = OsString>) -> Result<
 pub(crate) async fn open(url: &str) -> Result<Opened> {
     let lowered = url.to_ascii_lowercase();
     let place = Place { url: url.to_owned(), namespace: namespace()? };
-    let Some((feature, name, is_on)) = SERVERS.into_iter().find(|(feature, ..)| lowered.starts_with(feature)) else {
+    let Some((feature, name, is_on)) = DATABASES.into_iter().find(|(feature, ..)| lowered.starts_with(feature)) else {
         return Ok(Opened { store: connect(url).await?, name: "the embedded store", place });
     };
     if !is_on {
@@ -69,6 +70,8 @@ impl Opened {
         match self.name {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => self.place.drop_table().await,
+            #[cfg(feature = "sqlite")]
+            "SQLite" => self.place.drop_sqlite_table().await,
             #[cfg(feature = "mongo")]
             "MongoDB" => self.place.drop_collection().await,
             _ => Ok(()),
@@ -85,7 +88,7 @@ impl Place {
     }
 
     /// The URL as a driver takes it, which knows no parameters of `connect`.
-    #[cfg(any(feature = "mongo", feature = "postgres"))]
+    #[cfg(any(feature = "mongo", feature = "postgres", feature = "sqlite"))]
     fn for_driver(&self) -> String {
         let (address, query) = self.url.split_once('?').unwrap_or((&self.url, ""));
         let query: Vec<_> = query.split('&').filter(|parameter| !parameter.starts_with("session_")).collect();
@@ -98,6 +101,18 @@ impl Place {
 
         let mut connection = PgConnection::connect(&self.for_driver()).await?;
         raw_sql(AssertSqlSafe(format!("DROP TABLE public.\"{}\"", self.namespace))).execute(&mut connection).await?;
+        Ok(connection.close().await?)
+    }
+
+    #[cfg(feature = "sqlite")]
+    async fn drop_sqlite_table(&self) -> Result {
+        use session_store::sqlite::sqlx::sqlite::SqliteConnection;
+        use session_store::sqlite::sqlx::{AssertSqlSafe, Connection as _, raw_sql};
+
+        let mut connection = SqliteConnection::connect(self.for_driver().trim_end_matches('?')).await?;
+        // A database in memory is another one for each connection.
+        let drop_table = format!("DROP TABLE IF EXISTS \"{}\"", self.namespace);
+        raw_sql(AssertSqlSafe(drop_table)).execute(&mut connection).await?;
         Ok(connection.close().await?)
     }
 
@@ -114,7 +129,7 @@ impl Place {
 /// One that no application has, nor another run.
 fn namespace() -> Result<String> {
     let random = SessionKey::from(&SessionId::generate()?).to_text();
-    Ok(format!("quickstart-{}", random.chars().rev().take(12).collect::<String>()))
+    Ok(format!("quickstart_{}", random.chars().rev().take(12).collect::<String>()))
 }
 
 #[cfg(test)]
@@ -151,7 +166,7 @@ mod tests {
     #[test]
     fn every_run_has_a_namespace_of_its_own_in_any_url() {
         let (one, other) = (namespace().unwrap(), namespace().unwrap());
-        assert!(one.starts_with("quickstart-") && one.len() == 23 && one != other, "{one} {other}");
+        assert!(one.starts_with("quickstart_") && one.len() == 23 && one != other, "{one} {other}");
         for (url, namespaced) in [
             ("redis://h/0", "redis://h/0?session_namespace=n"),
             ("rediss://h/0#insecure", "rediss://h/0?session_namespace=n#insecure"),
@@ -162,7 +177,7 @@ mod tests {
         }
     }
 
-    #[cfg(any(feature = "mongo", feature = "postgres"))]
+    #[cfg(any(feature = "mongo", feature = "postgres", feature = "sqlite"))]
     #[test]
     fn a_driver_gets_its_own_parameters_only() {
         for (url, for_driver) in [
@@ -196,6 +211,8 @@ mod tests {
             ("postgres", "postgres://me:secret@127.0.0.1:1/", "no connection to the PostgreSQL server"),
             ("postgres", "POSTGRESQL://me:secret@127.0.0.1:1/", "no connection to the PostgreSQL server"),
             ("postgres", "postgres://me:secret@127.0.0.1:port/", "the PostgreSQL address is not valid"),
+            ("sqlite", "sqlite:/nowhere/secret.db", "the SQLite file cannot be opened"),
+            ("sqlite", "sqlite:x.db?secret=1", "the SQLite address is not valid"),
             ("redis", "redis-secret", "known are memory:"),
             ("redis", "redis://:secret@127.0.0.1:1/", "no connection to the Redis server"),
             ("redis", "REDISS://:secret@127.0.0.1:1/", "no connection to the Redis server"),
@@ -204,7 +221,7 @@ mod tests {
         ] {
             let error = refusal(url).await;
             let command = format!("cargo run --example quickstart --features {feature} -- URL");
-            let is_on = SERVERS.into_iter().any(|(known, _, is_on)| known == feature && is_on);
+            let is_on = DATABASES.into_iter().any(|(known, _, is_on)| known == feature && is_on);
             let is_told = if is_on {
                 error.contains(text)
             } else {

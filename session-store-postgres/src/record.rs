@@ -28,7 +28,7 @@ pub(crate) fn bytes(row: &PgRow, column: usize) -> Result<Option<Cow<'_, [u8]>>,
     }
     let bytes = match raw.format() {
         PgValueFormat::Binary => raw.as_bytes().map(Cow::Borrowed),
-        PgValueFormat::Text => Vec::decode(raw).map(Cow::Owned),
+        PgValueFormat::Text => <Vec<u8> as Decode<Postgres>>::decode(raw).map(Cow::Owned),
     };
     bytes.map(Some).map_err(|_| Error::UnexpectedAnswer)
 }

@@ -16,7 +16,7 @@ fn set<B, V>(builder: B, value: Option<V>, setter: impl FnOnce(B, V) -> B) -> B 
 }
 
 /// Turns on what a builder does not turn off.
-#[cfg(any(feature = "mongo", feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "mongo", feature = "postgres", feature = "redis", feature = "sqlite"))]
 fn when<B>(builder: B, is_on: bool, switch: impl FnOnce(B) -> B) -> B {
     if is_on { switch(builder) } else { builder }
 }
@@ -45,6 +45,25 @@ pub(crate) fn memory(url: &str) -> Result<Arc<dyn SessionStore>> {
     })?;
     let builder = set(builder, given.read::<Duration>(&PRUNE_EVERY)?, Builder::prune_every);
     Ok(Arc::new(builder.build()?))
+}
+
+#[cfg(feature = "sqlite")]
+pub(crate) async fn sqlite(url: &str) -> Result<Arc<dyn SessionStore>> {
+    use std::num::NonZeroU32;
+
+    use session_store_core::Namespace;
+    use session_store_sqlite::{SqliteStore, SqliteStoreBuilder};
+
+    use crate::known::{CONNECTIONS, NAMESPACE, SETUP, SYNCHRONOUS};
+
+    let (rest, given) = Parameters::take(url, Backend::Sqlite)?;
+    let builder = SqliteStore::builder(rest);
+    let builder = set(builder, given.read(&NAMESPACE)?, |builder, name: Namespace| builder.table(name.as_str()));
+    let builder = given.pass_on(builder, SqliteStoreBuilder::option)?;
+    let builder = set(builder, given.read(&CONNECTIONS)?.map(NonZeroU32::get), SqliteStoreBuilder::connections);
+    let builder = set(builder, given.read(&SYNCHRONOUS)?, SqliteStoreBuilder::synchronous);
+    let builder = when(builder, given.read(&SETUP)? != Some(false), SqliteStoreBuilder::migrate);
+    Ok(Arc::new(builder.build().await?))
 }
 
 #[cfg(feature = "redis")]

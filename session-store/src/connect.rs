@@ -12,6 +12,7 @@ use crate::scheme::{Backend, lacks};
 /// the server has answered when it returns:
 ///
 /// - `memory:` nothing;
+/// - `sqlite:` opens the file, and creates it and the table, unless `session_setup=false`;
 /// - `redis:` the login, `INFO`, and `TIME`; to every master of a Cluster; to Sentinels `SENTINEL MASTERS` first;
 /// - `postgres:` the login, on two connections that are asked whether a pooler is in between, unless
 ///   `session_transaction_pooler` says so; what makes the table, unless `session_setup=false`; one query about the
@@ -46,11 +47,11 @@ use crate::scheme::{Backend, lacks};
 /// # }
 /// ```
 #[cfg_attr(
-    not(any(feature = "mongo", feature = "postgres", feature = "redis")),
+    not(any(feature = "mongo", feature = "postgres", feature = "redis", feature = "sqlite")),
     allow(clippy::unused_async, reason = "the embedded store connects to nothing")
 )]
 #[cfg_attr(
-    not(any(feature = "memory", feature = "mongo", feature = "postgres", feature = "redis")),
+    not(any(feature = "memory", feature = "mongo", feature = "postgres", feature = "redis", feature = "sqlite")),
     allow(unused_variables, reason = "there is no store that reads it")
 )]
 pub async fn connect(url: &str) -> Result<Arc<dyn SessionStore>> {
@@ -58,6 +59,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn SessionStore>> {
     match backend {
         #[cfg(feature = "memory")]
         Backend::Memory => crate::backends::memory(&url),
+        #[cfg(feature = "sqlite")]
+        Backend::Sqlite => crate::backends::sqlite(&url).await,
         #[cfg(feature = "redis")]
         Backend::Redis => crate::backends::redis(&url).await,
         #[cfg(feature = "postgres")]
@@ -79,6 +82,7 @@ mod tests {
     fn is_on(backend: Backend) -> bool {
         match backend {
             Backend::Memory => cfg!(feature = "memory"),
+            Backend::Sqlite => cfg!(feature = "sqlite"),
             Backend::Redis => cfg!(feature = "redis"),
             Backend::Postgres => cfg!(feature = "postgres"),
             Backend::Mongo => cfg!(feature = "mongo"),
@@ -89,6 +93,7 @@ mod tests {
     fn url_of(backend: Backend) -> &'static str {
         match backend {
             Backend::Memory => "memory:",
+            Backend::Sqlite => "sqlite::memory:",
             Backend::Redis => "redis://:hunter2@127.0.0.1:1/",
             Backend::Postgres => "postgres://me:hunter2@127.0.0.1:1/app",
             Backend::Mongo => "mongodb://me:hunter2@127.0.0.1:1/app",
@@ -109,7 +114,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_store_that_is_not_built_in_is_named_with_its_feature() {
-        for backend in [Backend::Memory, Backend::Redis, Backend::Postgres, Backend::Mongo] {
+        for backend in [Backend::Memory, Backend::Sqlite, Backend::Redis, Backend::Postgres, Backend::Mongo] {
             // Said first, whatever else is wrong.
             let Err(error) = connect(&format!("{}?session_nonsense=hunter2#", url_of(backend))).await else {
                 panic!("it is to be refused");

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use session_store_core::backend::StoreOptions;
 
-use crate::scheme::Backend::{self, Memory, Mongo, Postgres, Redis};
+use crate::scheme::Backend::{self, Memory, Mongo, Postgres, Redis, Sqlite};
 
 /// What the names of all begin with.
 pub(crate) const PREFIX: &str = "session_";
@@ -38,11 +38,11 @@ const TIME: &str = "a time such as `500ms`, `5s` or `2m`, from 1 millisecond to 
 const COUNT: &str = "a whole number, from 1";
 const COUNT_OR_NONE: &str = "a whole number, from 0";
 
-const ALL_STORES: &[Backend] = &[Memory, Redis, Postgres, Mongo];
-const SERVERS: &[Backend] = &[Redis, Postgres, Mongo];
-const POOLED: &[Backend] = &[Postgres, Mongo];
+const ALL_STORES: &[Backend] = &[Memory, Sqlite, Redis, Postgres, Mongo];
+const DATABASES: &[Backend] = &[Sqlite, Redis, Postgres, Mongo];
+const POOLED: &[Backend] = &[Sqlite, Postgres, Mongo];
 
-pub(crate) static NAMESPACE: Known = known("session_namespace", NAME, SERVERS);
+pub(crate) static NAMESPACE: Known = known("session_namespace", NAME, DATABASES);
 pub(crate) static SCHEMA: Known = known("session_schema", TEXT, &[Postgres]);
 pub(crate) static SETUP: Known = known("session_setup", FLAG, POOLED);
 pub(crate) static UNLOGGED: Known = known("session_unlogged", FLAG, &[Postgres]);
@@ -54,13 +54,14 @@ pub(crate) static CLUSTER: Known = known("session_cluster", FLAG, &[Redis]);
 pub(crate) static SENTINEL: Known = known("session_sentinel", "the name of a master", &[Redis]);
 pub(crate) static SENTINEL_USER: Known = known("session_sentinel_user", TEXT, &[Redis]);
 pub(crate) static SENTINEL_PASSWORD: Known = known("session_sentinel_password", TEXT, &[Redis]);
+pub(crate) static SYNCHRONOUS: Known = known("session_synchronous", "`full`, `normal` or `off`", &[Sqlite]);
 pub(crate) static PRUNE_EVERY: Known = known("session_prune_every", TIME, &[Memory]);
 
-/// The parameters that every store on a server has: they are passed on to its [`StoreOptions`], which is where a new one
+/// The parameters that every store on a database has: they are passed on to its [`StoreOptions`], which is where a new one
 /// is added. The store in memory has the limit of data alone.
 static OPTIONS: LazyLock<Vec<Known>> = LazyLock::new(|| {
     let option = |(name, takes)| {
-        let of = if name == DATA_LIMIT { ALL_STORES } else { SERVERS };
+        let of = if name == DATA_LIMIT { ALL_STORES } else { DATABASES };
         Known { name: Cow::Owned(format!("{PREFIX}{name}")), takes, of }
     };
     StoreOptions::NAMES.into_iter().map(option).collect()
@@ -69,7 +70,7 @@ static OPTIONS: LazyLock<Vec<Known>> = LazyLock::new(|| {
 /// The option that the store in memory has as well.
 pub(crate) const DATA_LIMIT: &str = "data_limit";
 
-static OTHERS: [&Known; 13] = [
+static OTHERS: [&Known; 14] = [
     &NAMESPACE,
     &SCHEMA,
     &SETUP,
@@ -82,6 +83,7 @@ static OTHERS: [&Known; 13] = [
     &SENTINEL,
     &SENTINEL_USER,
     &SENTINEL_PASSWORD,
+    &SYNCHRONOUS,
     &PRUNE_EVERY,
 ];
 
@@ -109,7 +111,7 @@ mod tests {
         for (row, known) in rows.iter().zip(all()) {
             assert_eq!(row[1], format!("`{}`", known.name));
             let marks: Vec<_> = ALL_STORES.iter().map(|backend| known.of.contains(backend)).collect();
-            let shown: Vec<_> = row[2..6].iter().map(|cell| !cell.is_empty()).collect();
+            let shown: Vec<_> = row[2..7].iter().map(|cell| !cell.is_empty()).collect();
             assert_eq!(shown, marks, "{}", known.name);
         }
     }

@@ -6,14 +6,16 @@ use session_store_core::{Error, ErrorKind, Result};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Backend {
     Memory,
+    Sqlite,
     Redis,
     Postgres,
     Mongo,
 }
 
 /// The schemes. The first one of a store stands for it in texts.
-const SCHEMES: [(&str, Backend); 7] = [
+const SCHEMES: [(&str, Backend); 8] = [
     ("memory", Backend::Memory),
+    ("sqlite", Backend::Sqlite),
     ("redis", Backend::Redis),
     ("rediss", Backend::Redis),
     ("postgres", Backend::Postgres),
@@ -22,7 +24,7 @@ const SCHEMES: [(&str, Backend); 7] = [
     ("mongodb+srv", Backend::Mongo),
 ];
 
-const KNOWN: &str = "memory:, redis:, rediss:, postgres:, postgresql:, mongodb: and mongodb+srv:";
+const KNOWN: &str = "memory:, sqlite:, redis:, rediss:, postgres:, postgresql:, mongodb: and mongodb+srv:";
 
 impl Backend {
     /// The store that a URL is for, and the URL with its scheme in lower case, as not all drivers take it otherwise.
@@ -37,6 +39,7 @@ impl Backend {
     pub(crate) fn scheme(self) -> &'static str {
         match self {
             Self::Memory => "memory:",
+            Self::Sqlite => "sqlite:",
             Self::Redis => "redis:",
             Self::Postgres => "postgres:",
             Self::Mongo => "mongodb:",
@@ -47,6 +50,7 @@ impl Backend {
     pub(crate) fn feature(self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
             Self::Redis => "redis",
             Self::Postgres => "postgres",
             Self::Mongo => "mongo",
@@ -88,6 +92,7 @@ mod tests {
     fn a_scheme_names_a_store_in_any_case() {
         let table = [
             ("memory:", Backend::Memory, "memory:"),
+            ("SQLite:Shop.db", Backend::Sqlite, "sqlite:Shop.db"),
             ("REDIS://Host/", Backend::Redis, "redis://Host/"),
             ("rediss://a:B@c", Backend::Redis, "rediss://a:B@c"),
             ("Postgres://", Backend::Postgres, "postgres://"),

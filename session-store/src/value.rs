@@ -46,6 +46,18 @@ impl Value for NonZeroU32 {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl Value for session_store_sqlite::Synchronous {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "full" => Some(Self::Full),
+            "normal" => Some(Self::Normal),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
 /// A number and its unit. The bounds are those of a store's timeouts.
 impl Value for Duration {
     fn read(text: &str) -> Option<Self> {

@@ -60,7 +60,7 @@ impl Arguments {
     #[must_use]
     pub fn store_name(&self) -> &'static str {
         let url = self.url.to_ascii_lowercase();
-        let names = ["memory", "redis", "postgres", "mongo"];
+        let names = ["memory", "sqlite", "redis", "postgres", "mongo"];
         names.into_iter().find(|name| url.starts_with(name)).unwrap_or("store")
     }
 }
@@ -133,9 +133,13 @@ mod tests {
 
     #[test]
     fn metrics_know_the_store_by_its_scheme() {
-        for (url, name) in
-            [("memory:", "memory"), ("rediss://h", "redis"), ("PostgreSQL://h", "postgres"), ("x", "store")]
-        {
+        for (url, name) in [
+            ("memory:", "memory"),
+            ("sqlite:x.db", "sqlite"),
+            ("rediss://h", "redis"),
+            ("PostgreSQL://h", "postgres"),
+            ("x", "store"),
+        ] {
             assert_eq!(Arguments { url: url.to_owned(), listen: String::new() }.store_name(), name);
         }
     }

@@ -202,6 +202,18 @@ impl Group {
         Self { batch_size: 1, batch_bytes: usize::MAX, in_flight: usize::MAX, overhead: 0 }
     }
 
+    /// Sets how many statements are in flight at once.
+    #[must_use]
+    pub fn with_in_flight(self, in_flight: usize) -> Self {
+        Self { in_flight, ..self }
+    }
+
+    /// Lowers the number of requests in a statement to what the database can take.
+    #[must_use]
+    pub fn with_batch_size_at_most(self, most: usize) -> Self {
+        Self { batch_size: self.batch_size.min(most), ..self }
+    }
+
     /// Sets how many bytes a change takes besides its data.
     #[must_use]
     pub fn with_overhead(self, overhead: usize) -> Self {

@@ -8,6 +8,8 @@
 mod driver;
 mod visitor;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,4 +183,55 @@ async fn with_the_keyboard_alone_one_gets_past_the_navigation_and_sees_where_one
 
     focused.send_keys("ann\u{e004}apple-tree\u{e007}").await.unwrap();
     assert!(visitor.text(".who").await.ends_with("ann"));
+}
+
+/// The program, which ends with the test.
+struct Running {
+    program: Child,
+    address: String,
+}
+
+impl Running {
+    fn start(url: &str, listen: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_web-demo"));
+        let mut program = command.args([url, "--listen", listen]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let address = lines.find_map(|line| Some(line.strip_prefix("open:     http://")?.to_owned())).unwrap();
+        Self { program, address: address.trim_end_matches('/').to_owned() }
+    }
+
+    /// `kill -9`.
+    fn kill(&mut self) {
+        self.program.kill().unwrap();
+        self.program.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+#[tokio::test]
+async fn in_a_sqlite_file_a_login_and_the_cart_survive_that_the_program_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
+    let (driver, mut first) = (Driver::start(), Running::start(&url, "127.0.0.1:0"));
+    let visitor = visitor(&driver, &format!("http://{}", first.address)).await;
+    visitor.log_in("ann", "apple-tree", false).await;
+    visitor.go("/").await;
+    visitor.add("mug").await;
+    let cookie = cookie_of(&visitor).await;
+
+    first.kill();
+    let second = Running::start(&url, &first.address);
+    assert_eq!(second.address, first.address);
+    visitor.go("/").await;
+    assert!(visitor.text(".who").await.ends_with("ann"));
+    assert_eq!(visitor.count(".cart tbody tr").await, 1);
+    visitor.go("/devices").await;
+    assert_eq!(visitor.count(".cards tbody tr").await, 1);
+    assert_eq!(cookie_of(&visitor).await.value(), cookie.value());
 }
