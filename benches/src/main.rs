@@ -1,4 +1,4 @@
-//! `cargo run --release -p benches -- [memory | redis | postgres | mongo | all]`: the stores side by side with what one
+//! `cargo run --release -p benches -- [memory | sqlite | redis | postgres | mongo | all]`: the stores side by side with what one
 //! would use instead, in one run on one machine. Ratios are what to look at. `sessions` is what `Sessions<T>` costs alone.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
@@ -26,6 +26,7 @@ mod sessions;
 #[path = "../../examples/quickstart/session.rs"]
 #[allow(dead_code, reason = "the struct of the quickstart, which does more with it")]
 mod shop;
+mod sqlite;
 mod store;
 mod suite;
 mod tower;
@@ -68,8 +69,9 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         });
     }
     let databases: &[Database] = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] | ["all"] => &[Database::Memory, Database::Redis, Database::Postgres, Database::Mongo],
+        [] | ["all"] => &[Database::Memory, Database::Sqlite, Database::Redis, Database::Postgres, Database::Mongo],
         ["memory"] => &[Database::Memory],
+        ["sqlite"] => &[Database::Sqlite],
         ["redis"] => &[Database::Redis],
         ["postgres"] => &[Database::Postgres],
         ["mongo"] => &[Database::Mongo],
@@ -79,7 +81,9 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         other => {
             let other = other.join(" ");
-            return Err(format!("no benchmark of {other}; there are memory, redis, postgres, mongo and all").into());
+            return Err(
+                format!("no benchmark of {other}; there are memory, sqlite, redis, postgres, mongo and all").into()
+            );
         }
     };
     if let Some(code) = programs::provide(databases, arguments)? {
@@ -90,6 +94,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         let report = runtime.block_on(async {
             match database {
                 Database::Memory => memory::run().await,
+                Database::Sqlite => sqlite::run().await,
                 Database::Redis => redis::run().await,
                 Database::Postgres => postgres::run().await,
                 Database::Mongo => mongo::run().await,

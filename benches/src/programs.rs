@@ -11,6 +11,7 @@ use crate::result::Result;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Database {
     Memory,
+    Sqlite,
     Redis,
     Postgres,
     Mongo,
@@ -21,7 +22,7 @@ impl Database {
 
     fn is_here(self) -> bool {
         match self {
-            Self::Memory => true,
+            Self::Memory | Self::Sqlite => true,
             Self::Redis => program(Release::Current).is_ok(),
             Self::Postgres => postgres_programs().is_ok(),
             Self::Mongo => mongod_program().is_ok(),

@@ -1,8 +1,8 @@
 //! The suite over the SQLite store: many sessions in one transaction, one at a time, and in memory.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use conformance_tests::{Harness, async_trait};
 use session_store_core::{BoxError, Error, ErrorKind, Result, SessionKey, SessionStore, UserId};
@@ -10,39 +10,61 @@ use session_store_sqlite::sqlx::sqlite::{SqliteConnectOptions, SqlitePool, Sqlit
 use session_store_sqlite::sqlx::{self, AssertSqlSafe};
 use session_store_sqlite::{SqliteStore, Synchronous};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
 
 struct Sqlite {
     name: &'static str,
     batch_size: usize,
-    /// None for a database in memory.
-    folder: Option<TempDir>,
+    /// None for databases in memory, of which each namespace has its own.
+    file: Option<(TempDir, SqliteConnectOptions)>,
+    databases: Mutex<HashMap<String, Database>>,
+}
+
+/// A database, and a connection of the harness, which keeps it if it is in memory.
+#[derive(Clone)]
+struct Database {
     options: SqliteConnectOptions,
-    pool: OnceCell<SqlitePool>,
+    pool: SqlitePool,
 }
 
 impl Sqlite {
     fn in_file(name: &'static str, batch_size: usize) -> std::io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let path: PathBuf = folder.path().join("sessions.db");
+        let path = folder.path().join("sessions.db");
         let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-        Ok(Self { name, batch_size, folder: Some(folder), options, pool: OnceCell::new() })
+        Ok(Self { name, batch_size, file: Some((folder, options)), databases: Mutex::default() })
     }
 
-    fn in_memory(name: &'static str) -> Result<Self, sqlx::Error> {
-        let options = "sqlite::memory:".parse()?;
-        Ok(Self { name, batch_size: 64, folder: None, options, pool: OnceCell::new() })
+    fn in_memory(name: &'static str) -> Self {
+        Self { name, batch_size: 64, file: None, databases: Mutex::default() }
     }
 
-    /// Connections of the harness. In memory, one of them keeps the database.
-    async fn pool(&self) -> Result<&SqlitePool> {
-        let connect = || SqlitePoolOptions::new().max_connections(1).connect_with(self.options.clone());
-        self.pool.get_or_try_init(async || connect().await.map_err(failed)).await
+    fn database(&self, namespace: &str) -> Result<Database> {
+        let name = if self.file.is_some() { "" } else { namespace };
+        let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = databases.get(name) {
+            return Ok(database.clone());
+        }
+        let options = match &self.file {
+            Some((_, options)) => options.clone(),
+            None => "sqlite::memory:".parse().map_err(failed)?,
+        };
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+        let database = Database { options, pool };
+        databases.insert(name.to_owned(), database.clone());
+        Ok(database)
     }
 
-    async fn execute(&self, sql: String) -> Result<u64> {
-        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.pool().await?).await.map_err(failed)?;
+    async fn execute(&self, namespace: &str, sql: String) -> Result<u64> {
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.database(namespace)?.pool).await.map_err(failed)?;
         Ok(done.rows_affected())
+    }
+
+    async fn ask<T>(&self, namespace: &str, sql: String) -> Result<T>
+    where
+        T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql));
+        query.fetch_one(&self.database(namespace)?.pool).await.map_err(failed)
     }
 }
 
@@ -61,48 +83,50 @@ impl Harness for Sqlite {
     }
 
     async fn server(&self) -> Result<Option<String>> {
-        let query = sqlx::query_scalar::<_, String>("SELECT sqlite_version()");
-        let version = query.fetch_one(self.pool().await?).await.map_err(failed)?;
+        let version: String = self.ask("", "SELECT sqlite_version()".to_owned()).await?;
         Ok(Some(format!("SQLite {version}")))
     }
 
     fn cases_at_once(&self) -> usize {
-        if self.folder.is_some() { 16 } else { 8 }
+        16
     }
 
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
-        self.pool().await?;
-        let builder = SqliteStore::builder(self.options.clone()).table(namespace).migrate().connections(2);
+        let database = self.database(namespace)?;
+        // It is there for as long as it has a connection.
+        database.pool.acquire().await.map_err(failed)?;
+        let builder = SqliteStore::builder(database.options).table(namespace).migrate().connections(2);
         let builder = builder.batch_size(self.batch_size).synchronous(Synchronous::Normal);
         Ok(Arc::new(builder.build().await?))
     }
 
     async fn remove(&self, namespace: &str) -> Result<()> {
-        if self.folder.is_none() {
-            // The connections of one process share a database in memory, and keep each other from changing its tables.
+        if self.file.is_none() {
+            let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
+            databases.remove(namespace);
             return Ok(());
         }
-        self.execute(format!("DROP TABLE IF EXISTS {}", quoted(namespace))).await.map(drop)
+        self.execute(namespace, format!("DROP TABLE IF EXISTS {}", quoted(namespace))).await.map(drop)
     }
 
     async fn plant_corrupt(&self, namespace: &str, key: &SessionKey, _user: &UserId) -> Result<()> {
         let key = key.to_text();
         let key = key.trim_start_matches("k1_");
         let sql = format!("UPDATE {} SET version = x'00' WHERE key = x'{key}'", quoted(namespace));
-        let planted = self.execute(sql).await?;
+        let planted = self.execute(namespace, sql).await?;
         assert_eq!(planted, 1, "no row of this key");
         Ok(())
     }
 
     async fn leftovers(&self, namespace: &str) -> Result<u64> {
         let sql = format!("SELECT count(*) FROM {}", quoted(namespace));
-        let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(self.pool().await?).await.map_err(failed)?;
+        let count: i64 = self.ask(namespace, sql).await?;
         u64::try_from(count).map_err(failed)
     }
 }
 
 fn main() -> Result<ExitCode, BoxError> {
     let all =
-        [Sqlite::in_file("sqlite", 64)?, Sqlite::in_file("sqlite one by one", 1)?, Sqlite::in_memory("sqlite memory")?];
+        [Sqlite::in_file("sqlite", 64)?, Sqlite::in_file("sqlite one by one", 1)?, Sqlite::in_memory("sqlite memory")];
     Ok(conformance_tests::run(all.map(|harness| Arc::new(harness) as Arc<dyn Harness>).into()))
 }

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use session_store_core::backend::{Change, Destroy, Import, Rotate, Set, Verdict};
-use session_store_core::{Meta, SessionKey, SetMode, Timestamp};
+use session_store_core::{Meta, SessionKey, SetMode, Timestamp, UserId};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{Statements, query};
+use super::{Query, Statements, query};
 use crate::error::Error;
 use crate::record::{self, time, value};
 
@@ -30,17 +30,20 @@ pub(super) const CLOCK: &str = "(SELECT now FROM temp.session_store_clock)";
 pub(super) const METAS: &str = "
 BEGIN IMMEDIATE;
 WITH want(n, key) AS (VALUES {list})
-SELECT want.n, {now}, t.key IS NOT NULL, {meta} FROM want LEFT JOIN {table} AS t ON t.key = want.key";
+SELECT want.n, {now}, t.key IS NOT NULL, {meta}, t.prune_at FROM want LEFT JOIN {table} AS t ON t.key = want.key";
 
 pub(super) const BEGIN_WRITE: &str = "UPDATE temp.session_store_clock SET now = {now};";
 
 pub(super) const REMOVE: &str = "
 DELETE FROM {table} WHERE key IN ({list}) AND {clock} < ?;";
 
-pub(super) const TOUCH: &str = "
-WITH want(key, last_seen_at, expires_at) AS (VALUES {list})
-UPDATE {table} AS t SET last_seen_at = want.last_seen_at, expires_at = want.expires_at FROM want
-WHERE t.key = want.key AND {clock} < ?;";
+/// Of sessions whose owner stays, and that are due for pruning not later than they expire: no index changes. A touch has no
+/// data.
+pub(super) const UPDATE: &str = "
+WITH want(key, created_at, last_seen_at, expires_at, deadline, version, data) AS (VALUES {list})
+UPDATE {table} AS t SET created_at = want.created_at, last_seen_at = want.last_seen_at, expires_at = want.expires_at,
+    deadline = want.deadline, version = want.version, data = coalesce(want.data, t.data)
+FROM want WHERE t.key = want.key AND {clock} < ?;";
 
 /// A session that lives longer than before stays due for pruning when it was, so that the index does not change.
 pub(super) const PUT: &str = "
@@ -57,6 +60,8 @@ COMMIT";
 /// What a transaction knows of a session.
 #[derive(Debug)]
 struct Session {
+    /// Of a live record that is in the table: its owner, and when it is due for pruning.
+    indexed: Option<(Option<UserId>, Timestamp)>,
     now: Found,
     effect: Option<Effect>,
 }
@@ -112,16 +117,19 @@ impl Sessions {
             let place = usize::try_from(value::<i64>(row, 0)?).map_err(|_| Error::UnexpectedAnswer)?;
             let Some(key) = keys.get(place) else { continue };
             let is_live = value::<bool>(row, 2)? && time(row, 6)? > now;
-            let found = match record::meta(row, 3) {
-                _ if !is_live => Found::Gone,
-                Ok(meta) => {
-                    sessions.holds_until = sessions.holds_until.min(meta.expires_at);
-                    Found::Live(meta)
+            let (mut found, mut indexed) = (Found::Gone, None);
+            if is_live {
+                match record::meta(row, 3) {
+                    Ok(meta) => {
+                        sessions.holds_until = sessions.holds_until.min(meta.expires_at);
+                        indexed = Some((meta.user.clone(), time(row, 9)?));
+                        found = Found::Live(meta);
+                    }
+                    Err(Error::Corrupt(_)) => found = Found::Corrupt,
+                    Err(error) => return Err(error),
                 }
-                Err(Error::Corrupt(_)) => Found::Corrupt,
-                Err(error) => return Err(error),
-            };
-            sessions.all.insert(*key, Session { now: found, effect: None });
+            }
+            sessions.all.insert(*key, Session { indexed, now: found, effect: None });
         }
         Ok(sessions)
     }
@@ -198,50 +206,67 @@ impl Sessions {
         statements: &Statements,
         mark_sent: impl FnOnce(),
     ) -> Result<bool, Error> {
-        let (mut puts, mut touches, mut removes) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, session) in self.all {
-            match (session.effect, session.now) {
+        let holds_until = self.holds_until;
+        let Some(command) = self.second_command(statements)? else {
+            sqlx::query("ROLLBACK").execute(connection).await.map_err(Error::Statement)?;
+            return Ok(true);
+        };
+        mark_sent();
+        let rows = command.fetch_all(connection).await.map_err(Error::Statement)?;
+        Ok(time(rows.first().ok_or(Error::UnexpectedAnswer)?, 0)? < holds_until)
+    }
+
+    /// Returns the command that writes and commits; `None` if nothing is to be written.
+    fn second_command(self, statements: &Statements) -> Result<Option<Query<'static>>, Error> {
+        let (mut puts, mut updates, mut removes) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, Session { indexed, now, effect }) in self.all {
+            let stays = |meta: &Meta| indexed.is_some_and(|(user, due)| user == meta.user && due <= meta.expires_at);
+            match (effect, now) {
+                (Some(Effect::Put(data)), Found::Live(meta)) if stays(&meta) => updates.push((key, meta, Some(data))),
                 (Some(Effect::Put(data)), Found::Live(meta)) => puts.push((key, meta, data)),
-                (Some(Effect::Touch), Found::Live(meta)) => touches.push((key, meta)),
+                (Some(Effect::Touch), Found::Live(meta)) => updates.push((key, meta, None)),
                 (Some(Effect::Remove), _) => removes.push(key),
                 _ => {}
             }
         }
-        if puts.is_empty() && touches.is_empty() && removes.is_empty() {
-            sqlx::query("ROLLBACK").execute(connection).await.map_err(Error::Statement)?;
-            return Ok(true);
+        let statements_of = [
+            (statements.remove.padded(&removes)?.0, removes.is_empty()),
+            (statements.update.padded(&updates)?.0, updates.is_empty()),
+            (statements.put.padded(&puts)?.0, puts.is_empty()),
+        ];
+        if statements_of.iter().all(|(_, is_empty)| *is_empty) {
+            return Ok(None);
         }
-        let (remove, removed) = statements.remove.padded(&removes)?;
-        let (touch, touched) = statements.touch.padded(&touches)?;
-        let (put, written) = statements.put.padded(&puts)?;
-        let mut sql = statements.begin_write.to_string();
-        let parts = [(remove, removes.is_empty()), (touch, touches.is_empty()), (put, puts.is_empty())];
-        for (part, _) in parts.into_iter().filter(|(_, is_empty)| !is_empty) {
-            sql.push_str(part);
-        }
-        sql.push_str(&statements.end_write);
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let parts = statements_of.into_iter().filter(|(_, is_empty)| !is_empty).map(|(sql, _)| &**sql);
+        let parts = [&*statements.begin_write].into_iter().chain(parts).chain([&*statements.end_write]);
+        let mut query = sqlx::query(AssertSqlSafe(parts.collect::<String>()));
         let holds_until = self.holds_until.as_millis();
+        let bytes = |key: &SessionKey| key.as_bytes().to_vec();
         if !removes.is_empty() {
-            for key in removed {
-                query = query.bind(key.map(|key| key.as_bytes().to_vec()));
+            for key in statements.remove.padded(&removes)?.1 {
+                query = query.bind(key.map(bytes));
             }
             query = query.bind(holds_until);
         }
-        if !touches.is_empty() {
-            for touch in touched {
+        if !updates.is_empty() {
+            for update in statements.update.padded(&updates)?.1 {
+                let time = |of: fn(&Meta) -> Timestamp| update.map(|(_, meta, _)| of(meta).as_millis());
                 query = query
-                    .bind(touch.map(|(key, _)| key.as_bytes().to_vec()))
-                    .bind(touch.map(|(_, meta)| meta.last_seen_at.as_millis()))
-                    .bind(touch.map(|(_, meta)| meta.expires_at.as_millis()));
+                    .bind(update.map(|(key, ..)| bytes(key)))
+                    .bind(time(|meta| meta.created_at))
+                    .bind(time(|meta| meta.last_seen_at))
+                    .bind(time(|meta| meta.expires_at))
+                    .bind(time(|meta| meta.deadline))
+                    .bind(update.map(|(_, meta, _)| meta.version.as_bytes().to_vec()))
+                    .bind(update.and_then(|(.., data)| data.as_ref()).map(|data| data.to_vec()));
             }
             query = query.bind(holds_until);
         }
         if !puts.is_empty() {
-            for put in written {
+            for put in statements.put.padded(&puts)?.1 {
                 let time = |of: fn(&Meta) -> Timestamp| put.map(|(_, meta, _)| of(meta).as_millis());
                 query = query
-                    .bind(put.map(|(key, ..)| key.as_bytes().to_vec()))
+                    .bind(put.map(|(key, ..)| bytes(key)))
                     .bind(put.and_then(|(_, meta, _)| meta.user.as_ref()).map(|user| user.as_str().to_owned()))
                     .bind(time(|meta| meta.created_at))
                     .bind(time(|meta| meta.last_seen_at))
@@ -253,9 +278,6 @@ impl Sessions {
             }
             query = query.bind(holds_until);
         }
-        mark_sent();
-        let rows = query.fetch_all(connection).await.map_err(Error::Statement)?;
-        let now = time(rows.first().ok_or(Error::UnexpectedAnswer)?, 0)?;
-        Ok(now.as_millis() < holds_until)
+        Ok(Some(query))
     }
 }
