@@ -4,8 +4,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-#[cfg(unix)]
-#[cfg(unix)]
 use conformance_tests::{Harness, async_trait};
 use session_store_core::{BoxError, Error, ErrorKind, Result, SessionKey, SessionStore, UserId};
 use session_store_postgres::sqlx::postgres::PgPoolOptions;

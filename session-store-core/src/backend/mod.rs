@@ -147,8 +147,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Gives a session another key, and writes it (R1 to R5).
     async fn rotate(&self, call: &Call, rotate: &Rotate) -> Result<Verdict, Self::Error>;
 
-    /// Finds out why a change was [refused](Verdict::Refused). A backend whose statements give the cause needs no such method. `Busy` means that it would not be refused now, and has it
-    /// sent again. Defaults to that.
+    /// Finds out why a change was [refused](Verdict::Refused). A backend whose statements give the cause needs no such
+    /// method. `Busy` means that it would not be refused now, and has it sent again. Defaults to that.
     async fn find_cause(&self, _call: &Call, _change: &Change) -> Result<Verdict, Self::Error> {
         Ok(Verdict::Busy)
     }
