@@ -52,6 +52,11 @@ impl Mongo {
     async fn collection(&self, namespace: &str) -> Result<Collection<Document>> {
         Ok(self.database().await?.collection(namespace))
     }
+
+    async fn build(&self, namespace: &str) -> Result<MongoStore> {
+        let builder = MongoStore::builder(self.database().await?).collection(namespace).batch_size(self.batch_size);
+        builder.ensure_indexes().build().await
+    }
 }
 
 fn failed(error: impl Into<BoxError>) -> Error {
@@ -81,8 +86,12 @@ impl Harness for Mongo {
     }
 
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
-        let builder = MongoStore::builder(self.database().await?).collection(namespace).batch_size(self.batch_size);
-        Ok(Arc::new(builder.ensure_indexes().build().await?))
+        Ok(Arc::new(self.build(namespace).await?))
+    }
+
+    async fn open_with_two_handles(&self, namespace: &str) -> Result<[Arc<dyn SessionStore>; 2]> {
+        let store = self.build(namespace).await?;
+        Ok([Arc::new(store.clone()), Arc::new(store)])
     }
 
     /// A quarter of the idle timeout, which is short wherever the suite waits for an end.

@@ -77,6 +77,10 @@ impl Postgres {
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool().await?).await.map_err(failed)?;
         Ok(done.rows_affected())
     }
+
+    async fn build(&self, namespace: &str) -> Result<PostgresStore> {
+        self.builder().await?.table(namespace).migrate().build().await
+    }
 }
 
 fn failed(error: impl Into<BoxError>) -> Error {
@@ -102,7 +106,12 @@ impl Harness for Postgres {
     }
 
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
-        Ok(Arc::new(self.builder().await?.table(namespace).migrate().build().await?))
+        Ok(Arc::new(self.build(namespace).await?))
+    }
+
+    async fn open_with_two_handles(&self, namespace: &str) -> Result<[Arc<dyn SessionStore>; 2]> {
+        let store = self.build(namespace).await?;
+        Ok([Arc::new(store.clone()), Arc::new(store)])
     }
 
     async fn remove(&self, namespace: &str) -> Result<()> {

@@ -63,6 +63,12 @@ impl Redis {
         }
         Ok(connections)
     }
+
+    async fn build(&self, namespace: &str) -> Result<RedisStore> {
+        let builder = RedisStore::builder(self.server().await?).prefix(namespace);
+        let builder = if let Way::OneByOne(_) = self.way { builder.batch_size(1) } else { builder };
+        builder.build().await
+    }
 }
 
 /// The driver's own timeouts are one second and half a second, and the suite loads the machine.
@@ -121,9 +127,12 @@ impl Harness for Redis {
     }
 
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
-        let builder = RedisStore::builder(self.server().await?).prefix(namespace);
-        let builder = if let Way::OneByOne(_) = self.way { builder.batch_size(1) } else { builder };
-        Ok(Arc::new(builder.build().await?))
+        Ok(Arc::new(self.build(namespace).await?))
+    }
+
+    async fn open_with_two_handles(&self, namespace: &str) -> Result<[Arc<dyn SessionStore>; 2]> {
+        let store = self.build(namespace).await?;
+        Ok([Arc::new(store.clone()), Arc::new(store)])
     }
 
     fn rotates_in_one_step(&self) -> bool {

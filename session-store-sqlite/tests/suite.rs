@@ -66,6 +66,15 @@ impl Sqlite {
         let query = sqlx::query_scalar(AssertSqlSafe(sql));
         query.fetch_one(&self.database(namespace)?.pool).await.map_err(failed)
     }
+
+    async fn build(&self, namespace: &str) -> Result<SqliteStore> {
+        let database = self.database(namespace)?;
+        // It is there for as long as it has a connection.
+        database.pool.acquire().await.map_err(failed)?;
+        let builder = SqliteStore::builder(database.options).table(namespace).migrate().connections(2);
+        let builder = builder.batch_size(self.batch_size).synchronous(Synchronous::Normal);
+        builder.build().await
+    }
 }
 
 fn failed(error: impl Into<BoxError>) -> Error {
@@ -92,12 +101,12 @@ impl Harness for Sqlite {
     }
 
     async fn open(&self, namespace: &str) -> Result<Arc<dyn SessionStore>> {
-        let database = self.database(namespace)?;
-        // It is there for as long as it has a connection.
-        database.pool.acquire().await.map_err(failed)?;
-        let builder = SqliteStore::builder(database.options).table(namespace).migrate().connections(2);
-        let builder = builder.batch_size(self.batch_size).synchronous(Synchronous::Normal);
-        Ok(Arc::new(builder.build().await?))
+        Ok(Arc::new(self.build(namespace).await?))
+    }
+
+    async fn open_with_two_handles(&self, namespace: &str) -> Result<[Arc<dyn SessionStore>; 2]> {
+        let store = self.build(namespace).await?;
+        Ok([Arc::new(store.clone()), Arc::new(store)])
     }
 
     async fn remove(&self, namespace: &str) -> Result<()> {
