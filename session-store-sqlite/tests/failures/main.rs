@@ -13,7 +13,10 @@ use session_store_sqlite::{SqliteEndpoint, SqliteStore, SqliteStoreBuilder, Sync
 use tempfile::TempDir;
 
 const HOUR: Duration = Duration::from_hours(1);
+/// How long the operations of an impatient store may take.
 const SHORT: Duration = Duration::from_millis(500);
+/// How much longer something may take on a machine that is busy.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// A folder, and a path in it.
 fn place() -> (TempDir, PathBuf) {
@@ -23,7 +26,7 @@ fn place() -> (TempDir, PathBuf) {
 }
 
 async fn store(path: &Path) -> SqliteStore {
-    SqliteStore::builder(path).migrate().operation_timeout(SHORT).build().await.unwrap()
+    SqliteStore::builder(path).migrate().build().await.unwrap()
 }
 
 async fn connection(path: &Path) -> SqliteConnection {
@@ -118,8 +121,8 @@ async fn a_file_that_may_only_be_read_is_refused() {
 #[tokio::test]
 async fn while_another_process_holds_the_lock_reads_go_on_and_writes_end_in_time() {
     let (_folder, path) = place();
-    let store = store(&path).await;
-    let live = create(&store).await;
+    let live = create(&store(&path).await).await;
+    let store = SqliteStore::builder(path.as_path()).operation_timeout(SHORT).build().await.unwrap();
     let mut other = connection(&path).await;
     raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let new = key();
@@ -128,7 +131,7 @@ async fn while_another_process_holds_the_lock_reads_go_on_and_writes_end_in_time
         let error = store.set(&new, &write(), SetMode::Create).await.unwrap_err();
         assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Unavailable, true), "{error:?}");
         assert!(!error.outcome_unknown() && error.to_string().contains("lock"), "{error:?}");
-        assert!(begun.elapsed() < 2 * SHORT, "it took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < SHORT + SLACK, "it took {:?}", begun.elapsed());
         assert!(store.get(&live).await.unwrap().is_some());
         assert_eq!(store.count().await.unwrap(), 1);
         store.ping().await.unwrap();
@@ -138,8 +141,8 @@ async fn while_another_process_holds_the_lock_reads_go_on_and_writes_end_in_time
     assert!(second.get(&live).await.unwrap().is_some());
     raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     assert_eq!(store.get(&new).await.unwrap(), None, "nothing was changed");
-    store.set(&new, &write(), SetMode::Create).await.unwrap();
-    assert!(second.get(&new).await.unwrap().is_some());
+    second.set(&new, &write(), SetMode::Create).await.unwrap();
+    assert!(store.get(&new).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -170,7 +173,7 @@ async fn a_dropped_write_gives_up_the_lock() {
         // Of another connection, which would wait for a lock that is kept.
         let begun = Instant::now();
         create(&other).await;
-        assert!(begun.elapsed() < SHORT, "it took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < SLACK, "it took {:?}", begun.elapsed());
     }
 }
 
