@@ -151,7 +151,7 @@ impl Backend for SqliteBackend {
     }
 
     async fn ping(&self, _call: &Call) -> Result<(), Error> {
-        bulk::now(&mut self.connections.reader().await?.sqlite, &self.statements).await.map(drop)
+        bulk::ping(&mut self.connections.reader().await?.sqlite, &self.statements).await
     }
 
     async fn close(&self, call: &Call) {

@@ -135,13 +135,14 @@ impl SqliteStoreBuilder {
         let deadline = Deadline::after(self.options.operation_timeout.max(self.options.connect_timeout));
         let layout = retry(deadline, classify, async || {
             let mut connection = self.first_options(&options).connect().await.map_err(crate::Error::Connect)?;
-            let layout = schema::Layout::read(&mut connection, &names).await?;
+            let mut layout = schema::Layout::read(&mut connection, &names).await?;
             if layout == schema::Layout::NoTable && self.migrate {
                 schema::migrate(&mut connection, &names).await?;
+                layout = schema::Layout::read(&mut connection, &names).await?;
             }
             // A database in memory is there for as long as it has a connection.
             drop(connections.writer().await?);
-            schema::Layout::read(&mut connection, &names).await
+            Ok(layout)
         });
         server_check::check(layout.await?.ok_or(crate::Error::Held)?)?;
         Ok(Store::new(SqliteBackend::new(connections, Statements::new(&names)), self.options))

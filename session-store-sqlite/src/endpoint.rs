@@ -17,10 +17,9 @@ pub struct SqliteEndpoint(Option<SqliteConnectOptions>);
 
 impl From<&str> for SqliteEndpoint {
     fn from(url: &str) -> Self {
-        let is_sqlite = url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("sqlite"));
         // The driver accepts a path without a scheme, in which a typing error of a scheme would be a file.
-        let rest = if is_sqlite { url.split_once(':').map(|(_, rest)| rest) } else { None };
-        Self(rest.and_then(|rest| SqliteConnectOptions::from_str(&format!("sqlite:{rest}")).ok()))
+        let parts = url.split_once(':').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("sqlite"));
+        Self(parts.and_then(|(_, rest)| SqliteConnectOptions::from_str(&format!("sqlite:{rest}")).ok()))
     }
 }
 

@@ -116,12 +116,11 @@ impl Sessions {
         for row in &rows {
             let place = usize::try_from(value::<i64>(row, 0)?).map_err(|_| Error::UnexpectedAnswer)?;
             let Some(key) = keys.get(place) else { continue };
-            let is_live = value::<bool>(row, 2)? && time(row, 6)? > now;
             let (mut found, mut indexed) = (Found::Gone, None);
-            if is_live {
+            if value::<bool>(row, 2)? && time(row, 6)? > now {
+                sessions.holds_until = sessions.holds_until.min(time(row, 6)?);
                 match record::meta(row, 3) {
                     Ok(meta) => {
-                        sessions.holds_until = sessions.holds_until.min(meta.expires_at);
                         indexed = Some((meta.user.clone(), time(row, 9)?));
                         found = Found::Live(meta);
                     }
@@ -229,27 +228,26 @@ impl Sessions {
                 _ => {}
             }
         }
-        let statements_of = [
-            (statements.remove.padded(&removes)?.0, removes.is_empty()),
-            (statements.update.padded(&updates)?.0, updates.is_empty()),
-            (statements.put.padded(&puts)?.0, puts.is_empty()),
-        ];
-        if statements_of.iter().all(|(_, is_empty)| *is_empty) {
+        if removes.is_empty() && updates.is_empty() && puts.is_empty() {
             return Ok(None);
         }
-        let parts = statements_of.into_iter().filter(|(_, is_empty)| !is_empty).map(|(sql, _)| &**sql);
+        let (remove, removed) = statements.remove.padded(&removes)?;
+        let (update, updated) = statements.update.padded(&updates)?;
+        let (put, written) = statements.put.padded(&puts)?;
+        let parts = [(remove, removes.is_empty()), (update, updates.is_empty()), (put, puts.is_empty())];
+        let parts = parts.into_iter().filter(|(_, is_empty)| !is_empty).map(|(sql, _)| &**sql);
         let parts = [&*statements.begin_write].into_iter().chain(parts).chain([&*statements.end_write]);
         let mut query = sqlx::query(AssertSqlSafe(parts.collect::<String>()));
         let holds_until = self.holds_until.as_millis();
         let bytes = |key: &SessionKey| key.as_bytes().to_vec();
         if !removes.is_empty() {
-            for key in statements.remove.padded(&removes)?.1 {
+            for key in removed {
                 query = query.bind(key.map(bytes));
             }
             query = query.bind(holds_until);
         }
         if !updates.is_empty() {
-            for update in statements.update.padded(&updates)?.1 {
+            for update in updated {
                 let time = |of: fn(&Meta) -> Timestamp| update.map(|(_, meta, _)| of(meta).as_millis());
                 query = query
                     .bind(update.map(|(key, ..)| bytes(key)))
@@ -263,7 +261,7 @@ impl Sessions {
             query = query.bind(holds_until);
         }
         if !puts.is_empty() {
-            for put in statements.put.padded(&puts)?.1 {
+            for put in written {
                 let time = |of: fn(&Meta) -> Timestamp| put.map(|(_, meta, _)| of(meta).as_millis());
                 query = query
                     .bind(put.map(|(key, ..)| bytes(key)))
