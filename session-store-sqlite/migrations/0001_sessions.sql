@@ -1,4 +1,4 @@
--- Layout 1 of a table of sessions, with the names that the store uses unless it is told others. Times are
+-- Layout 1 of a table of sessions, with the default names of the store. Times are
 -- milliseconds since the Unix epoch, by SQLite's clock.
 
 CREATE TABLE "sessions" ( -- session-store layout 1

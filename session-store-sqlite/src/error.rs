@@ -85,7 +85,7 @@ fn describe(error: &Driver) -> Failure {
             };
             let failure = of(described, "SQLite", code.to_string());
             match code & PRIMARY {
-                // Nothing was changed: a lock was not to be had, or the statement must be prepared again.
+                // Nothing was changed: a lock was not available, or the statement must be prepared again.
                 BUSY | LOCKED | PROTOCOL | SCHEMA => failure.with_retry(Retry::UntilDeadline),
                 // Whether the write-ahead log holds the whole transaction is unknown.
                 IO_ERROR => failure.ambiguous().of_statement(),

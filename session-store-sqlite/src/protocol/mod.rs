@@ -30,7 +30,7 @@ pub(crate) const LARGEST_BATCH: usize = LONGEST / 2;
 pub(crate) struct Sized([Arc<str>; SIZES]);
 
 impl Sized {
-    /// Writes `element` for each element in the place of `{list}`, with its number in the place of `{n}`.
+    /// Replaces `{list}` by as many copies of `element` as the list has elements, and `{n}` by the number of each.
     fn new(template: &str, element: &str) -> Self {
         Self(std::array::from_fn(|size| {
             let elements = (0..1_usize << size).map(|n| element.replace("{n}", &n.to_string()));

@@ -34,19 +34,19 @@ rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 /// Writes the methods of a server that only control its [`Process`], which is in its field `process`.
 macro_rules! process_methods {
     () => {
-        /// Where the server keeps its files.
+        /// Returns the folder of the server's files.
         #[must_use]
         pub fn folder(&self) -> &::std::path::Path {
             self.process.folder()
         }
 
-        /// What the server has logged, in all its lives.
+        /// Returns what the server has logged since it was first started.
         #[must_use]
         pub fn log(&self) -> String {
             self.process.log()
         }
 
-        /// Whether the process is there; a stopped one is.
+        /// Returns whether the process exists, running or stopped.
         #[must_use]
         pub fn is_running(&self) -> bool {
             self.process.is_running()
